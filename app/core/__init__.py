@@ -1,0 +1,5 @@
+"""Core: what every feature stands on.
+
+Owns: no table. Called by: everyone. May call: settings.
+Never: a feature.
+"""

@@ -1,0 +1,60 @@
+"""Money: an integer of minor units with its ISO 4217 code. No float ever holds a price."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from babel.numbers import format_currency, get_currency_precision, list_currencies
+
+from app.core.errors import WavecrateError
+
+_CURRENCIES = frozenset(list_currencies())
+
+
+class BadAmount(WavecrateError):
+    """The text is no amount in that currency."""
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Money:
+    """An amount in minor units: `Money(990, "EUR")` is 9.90 €, `Money(990, "JPY")` is 990 ¥."""
+
+    minor: int
+    currency: str
+
+    def __post_init__(self) -> None:
+        if self.currency not in _CURRENCIES:
+            raise BadAmount(f"{self.currency!r} is not an ISO 4217 currency code.")
+
+    def __add__(self, other: Money) -> Money:
+        if other.currency != self.currency:
+            raise BadAmount(f"{self.currency} and {other.currency} cannot be added.")
+        return Money(self.minor + other.minor, self.currency)
+
+    @property
+    def decimal(self) -> Decimal:
+        """The amount in major units."""
+        return Decimal(self.minor).scaleb(-get_currency_precision(self.currency))
+
+    def format(self, locale: str) -> str:
+        """The amount as a reader of that locale writes it."""
+        return str(format_currency(self.decimal, self.currency, locale=locale))
+
+
+def parse_money(text: str, currency: str) -> Money:
+    """Read "9.90" as minor units of the currency; raise BadAmount for anything else or finer than it allows."""
+    code = currency.strip().upper()
+    probe = Money(0, code)
+    try:
+        amount = Decimal(text.strip())
+    except InvalidOperation:
+        raise BadAmount(f"{text!r} is not an amount. Write it like 9.90.") from None
+    if not amount.is_finite() or amount < 0:
+        raise BadAmount(f"{text!r} is not an amount. Write it like 9.90.")
+    minor = amount.scaleb(get_currency_precision(probe.currency))
+    if minor != minor.to_integral_value():
+        raise BadAmount(f"{code} has no unit as small as {text}.")
+    if minor > 99_999_999:
+        raise BadAmount(f"{text} {code} is more than a payment can carry.")
+    return Money(int(minor), code)

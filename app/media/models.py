@@ -1,0 +1,102 @@
+"""Masters and what is made of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, Text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.catalog.models import Track
+from app.core.db import Identified, Model, Timestamped
+
+
+class JobState(StrEnum):
+    """Where a transcode job stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class RenditionKind(StrEnum):
+    """What a rendition is for."""
+
+    STREAM = "stream"  # key is the folder of an encrypted HLS stream
+    PREVIEW = "preview"
+    DOWNLOAD = "download"
+    POSTER = "poster"
+    THUMBNAILS = "thumbnails"
+
+
+class Master(Identified, Timestamped, Model):
+    """The file a label sent, as it was sent. The newest one of a track is the one in force."""
+
+    __tablename__ = "master"
+    __table_args__ = (Index("uq_master_track_id_sha256", "track_id", "sha256", unique=True),)
+
+    track_id: Mapped[str] = mapped_column(ForeignKey("track.id"), index=True)
+    sha256: Mapped[str] = mapped_column(String(64), index=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+    filename: Mapped[str] = mapped_column(String(255))
+    probe: Mapped[dict[str, Any]] = mapped_column(JSONB, doc="transcoder.contract.Probe as a dict")
+
+    track: Mapped[Track] = relationship(lazy="joined")
+
+
+class StreamKey(Identified, Timestamped, Model):
+    """The AES-128 key of one track's stream."""
+
+    __tablename__ = "stream_key"
+    __table_args__ = (CheckConstraint("octet_length(key) = 16", name="key_length"),)
+
+    track_id: Mapped[str] = mapped_column(ForeignKey("track.id"), unique=True)
+    key: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class TranscodeJob(Identified, Timestamped, Model):
+    """One master on its way to renditions. This row, not the queue, is the truth about it."""
+
+    __tablename__ = "transcode_job"
+    __table_args__ = (
+        CheckConstraint("state IN ('queued', 'running', 'done', 'failed')", name="state"),
+        CheckConstraint("progress BETWEEN 0 AND 1", name="progress"),
+        CheckConstraint("(state = 'failed') = (reason IS NOT NULL)", name="reason"),
+    )
+
+    master_id: Mapped[str] = mapped_column(ForeignKey("master.id"), unique=True)
+    state: Mapped[str] = mapped_column(String(8), default=JobState.QUEUED, index=True)
+    attempt: Mapped[int] = mapped_column(default=0)
+    progress: Mapped[float] = mapped_column(default=0.0)
+    stage: Mapped[str] = mapped_column(String(40), default="queued")
+    reason: Mapped[str | None] = mapped_column(Text, doc="why it failed, in words for the editor")
+    started_at: Mapped[datetime | None]
+    heartbeat_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    report: Mapped[dict[str, Any] | None] = mapped_column(JSONB, doc="loudness, peaks and timings of the run")
+
+    master: Mapped[Master] = relationship(lazy="joined")
+
+
+class Rendition(Identified, Timestamped, Model):
+    """Something made from a master and published: at most one of a kind and name per track."""
+
+    __tablename__ = "rendition"
+    __table_args__ = (
+        CheckConstraint("kind IN ('stream', 'preview', 'download', 'poster', 'thumbnails')", name="kind"),
+        Index("uq_rendition_track_id_kind_name", "track_id", "kind", "name", unique=True),
+    )
+
+    track_id: Mapped[str] = mapped_column(ForeignKey("track.id"), index=True)
+    master_id: Mapped[str] = mapped_column(ForeignKey("master.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(12))
+    name: Mapped[str] = mapped_column(String(24), doc="a download's format, else the kind again")
+    key: Mapped[str] = mapped_column(String(120), doc="object key, or the folder of a stream")
+    content_type: Mapped[str] = mapped_column(String(80))
+    suffix: Mapped[str] = mapped_column(String(5), default="")
+    size: Mapped[int] = mapped_column(BigInteger)
+    facts: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, doc="codec, bit depth, CRC-32, ladder …")

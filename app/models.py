@@ -1,0 +1,31 @@
+"""Every table, imported once: for migrations, which must see them all."""
+
+from __future__ import annotations
+
+from app.accounts import models as accounts
+from app.cart import models as cart
+from app.catalog import models as catalog
+from app.core.db import Base
+from app.discovery import models as discovery
+from app.downloads import models as downloads
+from app.licenses import models as licenses
+from app.media import models as media
+from app.orders import models as orders
+from app.payments import models as payments
+from app.playback import models as playback
+from app.studio import models as studio
+
+ROOMS = (
+    accounts,
+    cart,
+    catalog,
+    discovery,
+    downloads,
+    licenses,
+    media,
+    orders,
+    payments,
+    playback,
+    studio,
+)
+metadata = Base.metadata

@@ -1,0 +1,123 @@
+"""Settings: read once from the environment, typed, and named when wrong.
+
+The environment wins; `var/instance.env`, which `wavecrate up` writes for the engines it started itself,
+fills in the rest, so that a command in a second terminal finds the same database and store.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parent.parent
+SANDBOX_KEY = "sk_test_sandbox"
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message names it and what to do."""
+
+
+class Settings(BaseSettings):
+    """Every knob of the shop. Field names in capitals are the environment variables."""
+
+    model_config = SettingsConfigDict(extra="ignore", env_file_encoding="utf-8", frozen=True)
+
+    environment: Literal["development", "production"] = "development"
+    base_url: str = "http://127.0.0.1:8000"
+    secret_key: SecretStr = Field(min_length=16)
+    signing_secret: SecretStr = Field(min_length=16, description="signs media URLs; 16 characters or more")
+
+    database_url: str
+    s3_endpoint_url: str
+    s3_public_endpoint_url: str | None = Field(
+        default=None, description="the store's address as browsers see it, when it differs"
+    )
+    s3_bucket: str = "wavecrate"
+    s3_prefix: str = Field(default="", description="put before every object key; tests use one each")
+    s3_region: str = "us-east-1"
+    s3_access_key: str
+    s3_secret_key: SecretStr
+
+    stripe_secret_key: SecretStr = SecretStr(SANDBOX_KEY)
+    stripe_webhook_secret: SecretStr = Field(min_length=16)
+    stripe_api_base: str | None = Field(
+        default=None, description="set to the sandbox's address; empty means Stripe itself"
+    )
+
+    ffmpeg_binary: str | None = None
+    cpu_count: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    x264_preset: str = "veryfast"
+
+    play_session_seconds: int = Field(default=6 * 3600, ge=60)
+    download_url_seconds: int = Field(default=900, ge=30)
+    worker_heartbeat_seconds: float = Field(default=5.0, gt=0)
+    worker_stalled_seconds: float = Field(default=20.0, gt=0)
+    recommender_factors: int = Field(default=64, ge=2, le=64)
+    default_locale: Literal["en", "zh_Hans"] = "en"
+
+    @field_validator("database_url")
+    @classmethod
+    def _psycopg_url(cls, value: str) -> str:
+        if not value.startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
+            raise ValueError("must be a postgresql:// address")
+        return value
+
+    @field_validator("base_url", "s3_endpoint_url", "s3_public_endpoint_url", "stripe_api_base")
+    @classmethod
+    def _http_url(cls, value: str | None) -> str | None:
+        if value is None or value == "":
+            return None
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _production_is_strict(self) -> Settings:
+        if self.environment == "production":
+            if self.uses_sandbox:
+                raise ValueError("STRIPE_SECRET_KEY is needed in production: the sandbox gives music away")
+            if not self.base_url.startswith("https://"):
+                raise ValueError("BASE_URL must be https:// in production: cookies and keys travel over it")
+        return self
+
+    @property
+    def uses_sandbox(self) -> bool:
+        """True when payments go to the local sandbox and no money moves."""
+        return self.stripe_secret_key.get_secret_value() == SANDBOX_KEY
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """The database address with the driver SQLAlchemy needs named in it."""
+        return "postgresql+psycopg://" + self.database_url.split("://", 1)[1]
+
+    @property
+    def libpq_url(self) -> str:
+        """The database address as psycopg and PostgreSQL's own tools take it."""
+        return "postgresql://" + self.database_url.split("://", 1)[1]
+
+
+def var_dir() -> Path:
+    """Where this machine keeps its data: `WAVECRATE_VAR`, else `var/` beside the code."""
+    return Path(os.environ.get("WAVECRATE_VAR") or ROOT / "var").resolve()
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings; raise SettingsError naming each bad one and the remedy."""
+    instance_env = var_dir() / "instance.env"
+    try:
+        return Settings(_env_file=instance_env, **overrides)  # type: ignore[call-arg,arg-type]
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            name = "_".join(str(part) for part in problem["loc"]).upper()
+            reason = problem["msg"].removeprefix("Value error, ")
+            lines.append(f"  {name}: {reason}" if name else f"  {reason}")
+        raise SettingsError(
+            "These settings are missing or wrong:\n"
+            + "\n".join(lines)
+            + "\nSet them in the environment, or run `wavecrate up` (script/demo) to start everything locally."
+        ) from None

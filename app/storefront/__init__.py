@@ -1,0 +1,5 @@
+"""Storefront: the pages a listener browses. Home, search, release, artist, library.
+
+Owns: no table. Called by: nobody. May call: catalog, licenses, media, discovery, cart, orders, accounts, core.
+Never: writes.
+"""

@@ -1,0 +1,20 @@
+"""Uploads on their way to becoming masters."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, ForeignKey, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.db import Identified, Model, Timestamped
+
+
+class Upload(Identified, Timestamped, Model):
+    """A file an editor is sending. It becomes a track's master once it is probed, or is refused with a reason."""
+
+    __tablename__ = "upload"
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("account.id"), index=True)
+    filename: Mapped[str] = mapped_column(String(255))
+    size: Mapped[int] = mapped_column(BigInteger)
+    track_id: Mapped[str | None] = mapped_column(ForeignKey("track.id"), doc="what it became")
+    refused: Mapped[str | None] = mapped_column(Text, doc="why it became nothing")

@@ -1,0 +1,7 @@
+"""Routes of studio."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+blueprint = Blueprint("studio", __name__)

@@ -1,0 +1,84 @@
+"""What every page shares: headers, error pages, template filters and globals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, Response, jsonify, render_template, request
+from flask_babel import gettext as _
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from app.core import i18n
+from app.core.db import db
+from app.core.errors import WavecrateError
+from app.core.money import Money
+from app.core.store import settings
+
+
+def init_app(app: Flask) -> None:
+    """Attach it all to the app."""
+    app.after_request(_security_headers)
+    app.register_error_handler(WavecrateError, _our_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.jinja_env.filters["money"] = lambda money: money.format(i18n.locale_code())
+    app.jinja_env.filters["duration"] = duration
+    app.jinja_env.filters["title"] = lambda thing: thing.title_in(i18n.locale_code())
+    app.jinja_env.filters["name"] = lambda thing: thing.name_in(i18n.locale_code())
+    app.jinja_env.globals.update(locale_code=i18n.locale_code, LOCALES=i18n.LOCALES, Money=Money, image_url=image_url)
+    app.jinja_env.globals["html_lang"] = lambda: {"zh_Hans": "zh-Hans"}.get(i18n.locale_code(), "en")
+
+
+def duration(milliseconds: int | None) -> str:
+    """A length as people write it: 4:05, or 1:02:03."""
+    seconds = round((milliseconds or 0) / 1000)
+    hours, minutes, seconds = seconds // 3600, seconds // 60 % 60, seconds % 60
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def image_url(key: str | None) -> str | None:
+    """The public address of a cover, poster or thumbnail strip."""
+    return f"/{key}" if key else None
+
+
+def _security_headers(response: Response) -> Response:
+    store = settings().s3_public_endpoint_url or settings().s3_endpoint_url
+    response.headers.setdefault(
+        "Content-Security-Policy",
+        "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; worker-src 'self' blob:;"
+        f" connect-src 'self' {store}; style-src 'self'; script-src 'self'; object-src 'none';"
+        " base-uri 'none'; frame-ancestors 'none'; form-action 'self'",
+    )
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "same-origin")
+    return response
+
+
+def _wants_json() -> bool:
+    best = request.accept_mimetypes.best_match(["text/html", "application/json"])
+    return best == "application/json"
+
+
+def _error_page(status: int, message: str) -> tuple[Any, int]:
+    db.session.rollback()
+    if _wants_json():
+        return jsonify(error=message), status
+    return render_template("error.html", status=status, message=message), status
+
+
+def _our_error(error: WavecrateError) -> tuple[Any, int]:
+    return _error_page(error.status, str(error))
+
+
+def _http_error(error: HTTPException) -> Any:
+    if error.code is None or error.code < 400:
+        return error
+    messages = {
+        404: _("There is nothing at this address. It may have moved, or the link is incomplete."),
+        405: _("This address does not answer that kind of request."),
+        413: _("That is more than this page takes at once."),
+        500: _("Something broke on our side. Try again in a moment."),
+    }
+    if isinstance(error, CSRFError):
+        return _error_page(400, _("This page was open too long. Load it again and repeat what you did."))
+    return _error_page(error.code, messages.get(error.code, error.description or error.name))

@@ -1,0 +1,226 @@
+"""The store on any S3, through boto3."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import quote
+
+import boto3
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from media_store.errors import ObjectMissing, StoreError
+from media_store.interface import ObjectBody, ObjectInfo
+
+_CHUNK = 256 * 1024
+_MISSING = {"404", "NoSuchKey", "NotFound"}
+
+
+class S3Store:
+    """MediaStore on one bucket. `prefix` is put before every key, so that tests can share a server."""
+
+    def __init__(
+        self,
+        *,
+        endpoint_url: str | None,
+        bucket: str,
+        access_key: str,
+        secret_key: str,
+        region: str = "us-east-1",
+        prefix: str = "",
+        public_endpoint_url: str | None = None,
+    ) -> None:
+        self.bucket = bucket
+        self.prefix = prefix
+
+        def client(endpoint: str | None) -> Any:
+            return boto3.client(
+                "s3",
+                endpoint_url=endpoint,
+                aws_access_key_id=access_key,
+                aws_secret_access_key=secret_key,
+                region_name=region,
+                config=Config(
+                    signature_version="s3v4",
+                    s3={"addressing_style": "path"},
+                    retries={"max_attempts": 5, "mode": "standard"},
+                    connect_timeout=5,
+                    read_timeout=60,
+                    max_pool_connections=32,
+                ),
+            )
+
+        self._client = client(endpoint_url)
+        # URLs are signed for the address the browser will use: the host is part of the signature.
+        self._public = client(public_endpoint_url) if public_endpoint_url else self._client
+        self._transfer = TransferConfig(multipart_threshold=16 * 1024**2, multipart_chunksize=16 * 1024**2)
+
+    def ensure_bucket(self) -> None:
+        """Make the bucket where it is missing."""
+        try:
+            self._client.head_bucket(Bucket=self.bucket)
+        except ClientError as error:
+            if _code(error) not in _MISSING | {"NoSuchBucket"}:
+                raise _refused(error, self.bucket) from error
+            try:
+                self._client.create_bucket(Bucket=self.bucket)
+            except ClientError as again:
+                if _code(again) not in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
+                    raise _refused(again, self.bucket) from again
+        except BotoCoreError as error:
+            raise StoreError(f"The object store cannot be reached: {error}") from error
+
+    def put_file(self, key: str, path: Path, content_type: str) -> None:
+        """Store a file; an object of that size already there is left alone."""
+        if self._has(key, path.stat().st_size):
+            return
+        self._call(
+            key,
+            self._client.upload_file,
+            str(path),
+            self.bucket,
+            self.prefix + key,
+            ExtraArgs={"ContentType": content_type},
+            Config=self._transfer,
+        )
+
+    def put_bytes(self, key: str, data: bytes, content_type: str) -> None:
+        """Store bytes; an object of that size already there is left alone."""
+        if self._has(key, len(data)):
+            return
+        self._call(
+            key,
+            self._client.put_object,
+            Bucket=self.bucket,
+            Key=self.prefix + key,
+            Body=data,
+            ContentType=content_type,
+        )
+
+    def put_stream(self, key: str, source: BinaryIO, content_type: str) -> None:
+        """Store what `source` yields, in parts, replacing what was there."""
+        self._call(
+            key,
+            self._client.upload_fileobj,
+            source,
+            self.bucket,
+            self.prefix + key,
+            ExtraArgs={"ContentType": content_type},
+            Config=self._transfer,
+        )
+
+    def get_file(self, key: str, path: Path) -> None:
+        """Fetch an object into a file."""
+        self._call(key, self._client.download_file, self.bucket, self.prefix + key, str(path), Config=self._transfer)
+
+    def get_bytes(self, key: str) -> bytes:
+        """Fetch a small object whole."""
+        return b"".join(self.open(key).chunks)
+
+    def open(self, key: str, byte_range: tuple[int | None, int | None] | None = None) -> ObjectBody:
+        """Read an object or a part of it; see MediaStore.open."""
+        extra = {"Range": _range_header(byte_range)} if byte_range else {}
+        answer = self._call(key, self._client.get_object, Bucket=self.bucket, Key=self.prefix + key, **extra)
+        length = int(answer["ContentLength"])
+        start, total = 0, length
+        if "ContentRange" in answer:  # "bytes 10-19/1000"
+            span, size = answer["ContentRange"].removeprefix("bytes ").split("/")
+            start, total = int(span.split("-")[0]), int(size)
+        info = ObjectInfo(size=total, content_type=answer["ContentType"], etag=answer["ETag"])
+        return ObjectBody(info, start, start + length - 1, answer["Body"].iter_chunks(_CHUNK))
+
+    def head(self, key: str) -> ObjectInfo:
+        """What is known of an object without reading it."""
+        answer = self._call(key, self._client.head_object, Bucket=self.bucket, Key=self.prefix + key)
+        return ObjectInfo(answer["ContentLength"], answer["ContentType"], answer["ETag"])
+
+    def exists(self, key: str) -> bool:
+        """Whether an object lies under the key."""
+        try:
+            self.head(key)
+        except ObjectMissing:
+            return False
+        return True
+
+    def delete(self, key: str) -> None:
+        """Remove an object; one that is not there is no error."""
+        self._call(key, self._client.delete_object, Bucket=self.bucket, Key=self.prefix + key)
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """The keys under a prefix, in order."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix + prefix)
+        for page in pages:
+            for item in page.get("Contents", []):
+                yield item["Key"][len(self.prefix) :]
+
+    def download_url(self, key: str, *, filename: str, content_type: str, seconds: int) -> str:
+        """A presigned GET; see MediaStore.download_url."""
+        return str(
+            self._public.generate_presigned_url(
+                "get_object",
+                Params={
+                    "Bucket": self.bucket,
+                    "Key": self.prefix + key,
+                    "ResponseContentDisposition": content_disposition(filename),
+                    "ResponseContentType": content_type,
+                },
+                ExpiresIn=seconds,
+            )
+        )
+
+    def upload_url(self, key: str, *, seconds: int) -> str:
+        """A presigned PUT; see MediaStore.upload_url."""
+        params = {"Bucket": self.bucket, "Key": self.prefix + key}
+        return str(self._public.generate_presigned_url("put_object", Params=params, ExpiresIn=seconds))
+
+    def _has(self, key: str, size: int) -> bool:
+        try:
+            return self.head(key).size == size
+        except ObjectMissing:
+            return False
+
+    def _call(self, key: str, method: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(*args, **kwargs)
+        except ClientError as error:
+            if _code(error) == "InvalidRange":
+                raise ValueError(f"the range lies outside {key}") from error
+            if _code(error) in _MISSING:
+                raise ObjectMissing(f"The store has no object {key}.") from error
+            raise _refused(error, key) from error
+        except BotoCoreError as error:
+            raise StoreError(f"The object store cannot be reached: {error}") from error
+
+
+def content_disposition(filename: str) -> str:
+    """The header that saves a download under `filename`, whatever script it is in (RFC 6266, RFC 8187).
+
+    Path separators, quotes and control characters never reach the header.
+    """
+    clean = "".join(c for c in filename if c not in '/\\"' and unicodedata.category(c)[0] != "C").strip()
+    clean = clean.lstrip(".") or "download"
+    plain = unicodedata.normalize("NFKD", clean).encode("ascii", "ignore").decode().strip()
+    stem = plain.rsplit(".", 1)[0]
+    if not any(c.isalnum() for c in stem):
+        suffix = clean.rsplit(".", 1)[-1] if "." in clean else ""
+        plain = f"download.{suffix}" if suffix.isascii() and suffix else "download"
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(clean, safe='')}"
+
+
+def _range_header(byte_range: tuple[int | None, int | None]) -> str:
+    first, last = byte_range
+    if first is None:
+        return f"bytes=-{last}"
+    return f"bytes={first}-{'' if last is None else last}"
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _refused(error: ClientError, what: str) -> StoreError:
+    return StoreError(f"The object store refused {what}: {error.response.get('Error', {}).get('Message')}")
