@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     download_url_seconds: int = Field(default=900, ge=30)
     worker_heartbeat_seconds: float = Field(default=5.0, gt=0)
     worker_stalled_seconds: float = Field(default=20.0, gt=0)
+    worker_grace_seconds: float = Field(default=2.0, ge=0)
     recommender_factors: int = Field(default=64, ge=2, le=64)
     default_locale: Literal["en", "zh_Hans"] = "en"
 

@@ -1,0 +1,216 @@
+"""`wavecrate`: the shop from a terminal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import click
+
+# Before numpy is imported anywhere: implicit runs its own threads, and two pools fight over the cores.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from app.engines.processes import EngineError
+from app.engines.supervisor import AlreadyRunning, Supervisor
+from app.settings import SettingsError, load_settings, var_dir
+
+DEFAULT_PORT = 8000
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Wavecrate: a store for recorded music and film."""
+
+
+_port = click.option(
+    "--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(1, 65535), help="Where the shop answers."
+)
+
+
+@cli.command()
+@_port
+def up(port: int) -> None:
+    """Start everything this machine needs, and stop it all on Ctrl-C."""
+    _run_supervised(port, lambda supervisor: _announce(supervisor.base_url))
+
+
+@cli.command()
+@_port
+@click.option("--check", is_flag=True, help="Run the main job without a person; exit 0 or 1.")
+def demo(port: int, check: bool) -> None:
+    """The shop with its demo catalogue."""
+    from app.demo import check as demo_check
+    from app.demo import seed
+
+    def main_job(base_url: str) -> None:
+        if not demo_check.run(base_url):
+            sys.exit(1)
+
+    def work(supervisor: Supervisor) -> bool:
+        seed.run_in_child(supervisor.environ, var_dir(), supervisor.ask_to_stop)
+        if check:
+            main_job(supervisor.base_url)
+            return False
+        seed.announce(supervisor.base_url)
+        return True
+
+    try:
+        _run_supervised(port, work)
+    except AlreadyRunning as running:
+        if not check:
+            raise
+        main_job(running.base_url)
+
+
+@cli.command(hidden=True)
+def demo_seed() -> None:
+    """Fill the demo catalogue of the running shop."""
+    from app.demo import seed
+
+    seed.run()
+
+
+@cli.command()
+@click.option("--alone", is_flag=True, help="No other worker runs: take up what an earlier one left at once.")
+def worker(alone: bool) -> None:
+    """Work on the queue until stopped."""
+    from app import worker as process
+
+    process.run(alone=alone)
+
+
+@cli.command("import")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--price", required=True, help="Price of each release, like 9.90.")
+@click.option("--currency", required=True, help="ISO 4217 code, like EUR.")
+@click.option("--track-price", help="Price of each track; by default a fair share of the release's.")
+@click.option("--publish/--draft", default=True, show_default=True, help="Show the releases in the shop once ready.")
+def import_masters(paths: tuple[Path, ...], price: str, currency: str, track_price: str | None, publish: bool) -> None:
+    """Take masters from files and folders into the shop.
+
+    WAV, AIFF, FLAC, ALAC, MP3, Ogg, Opus, MP4, MOV and MKV. What is already there is left alone; what cannot
+    be taken is named with the reason, the rest goes on, and the exit code is 1.
+    """
+    from app.core.errors import WavecrateError
+    from app.core.money import parse_money
+    from app.factory import create_app
+    from app.core import progress
+    from app.studio import importer
+
+    try:
+        release_price = parse_money(price, currency)
+        each = parse_money(track_price, currency) if track_price else None
+    except WavecrateError as error:
+        raise click.UsageError(str(error)) from error
+    with create_app(load_settings()).app_context(), progress.bar("Importing") as on_progress:
+        report = importer.import_paths(
+            list(paths), price=release_price, track_price=each, publish=publish, on_progress=on_progress
+        )
+    click.echo(f"{len(report.imported)} imported, {len(report.already_there)} already there.")
+    for path, reason in report.refused:
+        click.echo(f"refused {path}: {reason}", err=True)
+    if report.refused:
+        sys.exit(1)
+
+
+@cli.command()
+@click.argument("revision", default="head")
+@click.option("--down", is_flag=True, help="Go down to the revision; `base` empties the database.")
+def migrate(revision: str, down: bool) -> None:
+    """Bring the database's schema up (or down) to REVISION."""
+    from app.core import migrate as migrations
+
+    url = load_settings().sqlalchemy_url
+    (migrations.downgrade if down else migrations.upgrade)(url, revision)
+
+
+@cli.command()
+@click.argument("email")
+@click.option("--name", required=True)
+@click.option("--role", type=click.Choice(["listener", "editor", "admin"]), default="listener", show_default=True)
+@click.password_option()
+def account(email: str, name: str, role: str, password: str) -> None:
+    """Make an account, such as the first editor's."""
+    from app.accounts import service
+    from app.accounts.models import Role
+    from app.core.db import transaction
+    from app.core.errors import WavecrateError
+    from app.factory import create_app
+
+    with create_app(load_settings()).app_context():
+        try:
+            with transaction():
+                service.register(email, password, name, role=Role(role))
+        except WavecrateError as error:
+            raise click.ClickException(str(error)) from error
+    click.echo(f"{email} can sign in as {role}.")
+
+
+@cli.command()
+def train() -> None:
+    """Train the recommender now, on every event so far."""
+    from app.core.db import transaction
+    from app.discovery import service
+    from app.factory import create_app
+
+    with create_app(load_settings()).app_context(), transaction():
+        service.train()
+    click.echo("The shelves follow the new model.")
+
+
+def _run_supervised(port: int, work: Callable[[Supervisor], bool | None]) -> None:
+    """Run everything; `work` runs once all is up. It may return False to stop at once instead of watching."""
+    supervisor = Supervisor(var_dir(), port=port, environ=os.environ)
+
+    def interrupted(_number: int, _frame: FrameType | None) -> None:
+        supervisor.ask_to_stop()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupted)
+    click.echo("Starting the database, the object store, the shop and the worker …")
+    try:
+        with supervisor.running(_prepare):
+            if work(supervisor) is not False:
+                supervisor.watch()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        # From here on a second Ctrl-C must not leave half of the children behind.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        supervisor.stop()
+    click.echo("Stopped.")
+
+
+def _prepare() -> None:
+    """Schema and bucket, before anything uses them."""
+    from app.core import migrate as migrations
+    from app.core.store import open_store
+
+    settings = load_settings()
+    migrations.upgrade(settings.sqlalchemy_url)
+    open_store(settings).ensure_bucket()
+
+
+def _announce(base_url: str) -> None:
+    click.echo(f"\nThe shop is open at {base_url}\nCtrl-C closes it.")
+
+
+def main() -> None:
+    """The entry point: what a person can mend is one line on stderr, exit code 1."""
+    from media_store.errors import StoreError
+
+    try:
+        cli(standalone_mode=True)
+    except (EngineError, SettingsError, StoreError) as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""The worker process: one slot for transcoding, which uses every core by itself, and two for the rest."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from importlib import import_module
+
+from procrastinate import PsycopgConnector
+
+from app.core import queue
+from app.factory import create_app
+from app.settings import Settings, load_settings
+
+# The modules whose import registers tasks.
+TASKS = ("app.media.tasks", "app.studio.tasks", "app.downloads.tasks", "app.discovery.tasks")
+SLOTS = {queue.TRANSCODE: 1, queue.DEFAULT: 2}
+
+log = logging.getLogger("wavecrate.worker")
+
+
+def run(*, alone: bool = False, settings: Settings | None = None) -> None:
+    """Work until SIGTERM or SIGINT, then give running jobs a moment and leave.
+
+    A job cut short is taken up again by the next worker: at once when that one is `alone` (nobody else can
+    be working, so whatever is marked as running was left behind), else when its heartbeat is found silent.
+    """
+    settings = settings or load_settings()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logging.getLogger("procrastinate").setLevel(logging.WARNING)
+    queue.bind(create_app(settings))
+    for module in TASKS:
+        import_module(module)
+    asyncio.run(_work(settings, alone))
+
+
+async def _work(settings: Settings, alone: bool) -> None:
+    # Connections: per slot one to listen, one to work, one for heartbeats.
+    connector = PsycopgConnector(conninfo=settings.libpq_url, min_size=2, max_size=12)
+    with queue.queue.replace_connector(connector) as app:
+        async with app.open_async():
+            if alone:
+                await _take_over(app)
+            slots = [
+                asyncio.create_task(
+                    app.run_worker_async(
+                        queues=[name],
+                        name=f"{name}-{os.getpid()}",
+                        concurrency=concurrency,
+                        install_signal_handlers=False,
+                        fetch_job_polling_interval=2.0,
+                        delete_jobs="successful",
+                        update_heartbeat_interval=settings.worker_heartbeat_seconds,
+                        stalled_worker_timeout=settings.worker_stalled_seconds,
+                    )
+                )
+                for name, concurrency in SLOTS.items()
+            ]
+            stop = asyncio.Event()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            log.info("ready")
+            stopped = asyncio.create_task(stop.wait())
+            await asyncio.wait([stopped, *slots], return_when=asyncio.FIRST_COMPLETED)
+            for slot in slots:
+                slot.cancel()
+            await asyncio.wait(slots, timeout=settings.worker_grace_seconds)
+            # Tasks run in threads, which cannot be cancelled; leaving ends them and, through the kernel, their children.
+            os._exit(0 if stop.is_set() else 1)
+
+
+async def _take_over(app: queue.App) -> None:
+    await app.job_manager.prune_stalled_workers(0)
+    for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=0):
+        log.info("taking up job %s (%s) again", job.id, job.task_name)
+        await app.job_manager.retry_job(job)
