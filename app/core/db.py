@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import DateTime, MetaData, String, event
@@ -32,7 +33,10 @@ class Base(DeclarativeBase):
 
 
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
-Model = db.Model
+if TYPE_CHECKING:
+    Model = Base  # what db.Model is, in words the type checker can follow
+else:
+    Model = db.Model
 
 
 class Identified:
