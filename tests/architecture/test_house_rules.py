@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app import models
-from app.core.db import Base
 from app.settings import ROOT
 
 SOURCES = [*sorted((ROOT / "app").rglob("*.py")), *sorted((ROOT / "transcoder").rglob("*.py"))]
@@ -26,7 +25,7 @@ def _table_owners() -> dict[str, str]:
     owners = {}
     for room in models.ROOMS:
         for name, thing in inspect.getmembers(room, inspect.isclass):
-            if issubclass(thing, Base) and thing.__module__ == room.__name__:
+            if hasattr(thing, "__tablename__") and thing.__module__ == room.__name__:
                 owners[name] = room.__name__.split(".")[1]
     return owners
 
