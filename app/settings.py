@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     base_url: str = "http://127.0.0.1:8000"
     secret_key: SecretStr = Field(min_length=16)
     signing_secret: SecretStr = Field(min_length=16, description="signs media URLs; 16 characters or more")
+    signing_secret_previous: SecretStr | None = Field(
+        default=None, min_length=16, description="still opens media URLs; the one before, while a new one takes over"
+    )
 
     database_url: str
     s3_endpoint_url: str
@@ -46,6 +49,9 @@ class Settings(BaseSettings):
     stripe_webhook_secret: SecretStr = Field(min_length=16)
     stripe_api_base: str | None = Field(
         default=None, description="set to the sandbox's address; empty means Stripe itself"
+    )
+    sandbox_public_url: str | None = Field(
+        default=None, description="the sandbox's address as browsers see it, when it differs from STRIPE_API_BASE"
     )
 
     ffmpeg_binary: str | None = None
@@ -67,7 +73,7 @@ class Settings(BaseSettings):
             raise ValueError("must be a postgresql:// address")
         return value
 
-    @field_validator("base_url", "s3_endpoint_url", "s3_public_endpoint_url", "stripe_api_base")
+    @field_validator("base_url", "s3_endpoint_url", "s3_public_endpoint_url", "stripe_api_base", "sandbox_public_url")
     @classmethod
     def _http_url(cls, value: str | None) -> str | None:
         if value is None or value == "":
@@ -84,6 +90,12 @@ class Settings(BaseSettings):
             if not self.base_url.startswith("https://"):
                 raise ValueError("BASE_URL must be https:// in production: cookies and keys travel over it")
         return self
+
+    @property
+    def signing_secrets(self) -> list[str]:
+        """The secrets that open media URLs now; the first one signs new ones."""
+        both = (self.signing_secret, self.signing_secret_previous)
+        return [secret.get_secret_value() for secret in both if secret is not None]
 
     @property
     def uses_sandbox(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import CheckConstraint, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core import clock
@@ -15,10 +15,12 @@ class PlaySession(Identified, Timestamped, Model):
     """One person playing one track: what a signed media path is bound to."""
 
     __tablename__ = "play_session"
+    __table_args__ = (CheckConstraint("played_share BETWEEN 0 AND 1", name="played_share"),)
 
     account_id: Mapped[str] = mapped_column(ForeignKey("account.id"), index=True)
     track_id: Mapped[str] = mapped_column(ForeignKey("track.id"))
     expires_at: Mapped[datetime]
+    played_share: Mapped[float] = mapped_column(default=0.0, doc="what the event log knows of: 0 to 1 of the track")
 
 
 class ResumePosition(Model):
