@@ -15,6 +15,7 @@ from app.core.db import db
 from app.core.errors import WavecrateError
 from app.core.money import Money
 from app.core.store import settings
+from app.payments import stripe_gateway
 
 
 def init_app(app: Flask) -> None:
@@ -51,11 +52,13 @@ def image_url(key: str | None) -> str | None:
 
 def _security_headers(response: Response) -> Response:
     store = settings().s3_public_endpoint_url or settings().s3_endpoint_url
+    # The checkout form is answered with a redirect to the payment page, which Chromium holds against form-action too.
+    payment_page = stripe_gateway.page_origin()
     response.headers.setdefault(
         "Content-Security-Policy",
         "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; worker-src 'self' blob:;"
         f" connect-src 'self' {store}; style-src 'self'; script-src 'self'; object-src 'none';"
-        " base-uri 'none'; frame-ancestors 'none'; form-action 'self'",
+        f" base-uri 'none'; frame-ancestors 'none'; form-action 'self' {payment_page}",
     )
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "same-origin")
