@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 from urllib.parse import quote
 
 import boto3
+from boto3.exceptions import S3UploadFailedError
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -131,7 +132,7 @@ class S3Store:
             span, size = answer["ContentRange"].removeprefix("bytes ").split("/")
             start, total = int(span.split("-")[0]), int(size)
         info = ObjectInfo(size=total, content_type=answer["ContentType"], etag=answer["ETag"])
-        return ObjectBody(info, start, start + length - 1, answer["Body"].iter_chunks(_CHUNK))
+        return ObjectBody(info, start, start + length - 1, _chunks(key, answer["Body"]))
 
     def head(self, key: str) -> ObjectInfo:
         """What is known of an object without reading it."""
@@ -153,7 +154,8 @@ class S3Store:
     def list(self, prefix: str) -> Iterator[str]:
         """The keys under a prefix, in order."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix + prefix)
-        for page in pages:
+        walk = iter(pages)
+        while page := self._call(prefix, next, walk, None):
             for item in page.get("Contents", []):
                 yield item["Key"][len(self.prefix) :]
 
@@ -192,8 +194,20 @@ class S3Store:
             if _code(error) in _MISSING:
                 raise ObjectMissing(f"The store has no object {key}.") from error
             raise _refused(error, key) from error
+        except S3UploadFailedError as error:  # boto3's own, around a ClientError that it keeps only as text
+            raise StoreError(f"The object store refused {key}: {error}") from error
         except BotoCoreError as error:
             raise StoreError(f"The object store cannot be reached: {error}") from error
+
+
+def _chunks(key: str, body: Any) -> Iterator[bytes]:
+    """The body's bytes; a connection that breaks in the middle is a StoreError, never a short object."""
+    try:
+        yield from body.iter_chunks(_CHUNK)
+    except BotoCoreError as error:
+        raise StoreError(f"The object store broke off within {key}: {error}") from error
+    finally:
+        body.close()
 
 
 def content_disposition(filename: str) -> str:

@@ -1,0 +1,148 @@
+"""A signature opens one stream's folder, for one play, until it expires; whatever is put in the path."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from media_store import signing
+from media_store.errors import BadSignature
+
+SECRET = "the-secret-in-force"
+SESSION = "bcdfghjkmnpqrstv"
+PREFIX = f"streams/{'ab' * 32}/"
+OTHER = f"streams/{'cd' * 32}/"
+EXPIRES = 2_000_000_000
+NOW = EXPIRES - 60
+
+SIGNED = signing.sign(SECRET, prefix=PREFIX, session=SESSION, expires=EXPIRES)
+TOKEN = SIGNED.split("/")[2]
+
+
+def _opens(path: str, *, token: str = TOKEN, secrets: tuple[str, ...] = (SECRET,), now: int = NOW) -> bool:
+    try:
+        signing.verify(secrets, token, path, now=now)
+    except BadSignature:
+        return False
+    return True
+
+
+def test_it_opens_what_it_signed() -> None:
+    assert f"/media/{TOKEN}/{PREFIX}" == SIGNED
+    found = signing.verify([SECRET], TOKEN, PREFIX + "aac-128/00001.m4s", now=NOW)
+    assert (found.session, found.prefix, found.file) == (SESSION, PREFIX, "aac-128/00001.m4s")
+    assert found.key == PREFIX + "aac-128/00001.m4s"
+
+
+@pytest.mark.parametrize("name", ["multivariant.m3u8", "v1080/index.m3u8", "v1080/init.mp4", "key/0.key", "a/b/c.m4s"])
+def test_it_opens_playlists_segments_and_the_key(name: str) -> None:
+    assert _opens(PREFIX + name)
+
+
+def test_it_closes_at_the_second_it_names() -> None:
+    assert _opens(PREFIX + "a.m3u8", now=EXPIRES - 1)
+    assert not _opens(PREFIX + "a.m3u8", now=EXPIRES)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "a.m3u8",
+        PREFIX,
+        OTHER + "a.m3u8",
+        f"masters/{'ab' * 32}",
+        f"downloads/{'ab' * 32}.flac",
+        f"archives/{'ab' * 32}.zip",
+        f"previews/{'ab' * 32}.m4a",
+        PREFIX + f"../{'cd' * 32}/a.m3u8",
+        PREFIX + f"../../masters/{'ab' * 32}",
+        PREFIX + "./a.m3u8",
+        PREFIX + "a/../b.m3u8",
+        PREFIX + "%2e%2e/b.m3u8",
+        PREFIX + "..%2fb.m3u8",
+        PREFIX + "/a.m3u8",
+        PREFIX + "a//b.m3u8",
+        "/" + PREFIX + "a.m3u8",
+        PREFIX.replace("/", "//") + "a.m3u8",
+        PREFIX.replace("/", "\\") + "a.m3u8",
+        PREFIX.upper() + "a.m3u8",
+        PREFIX + "a.m3u8/",
+        PREFIX + "a.m3u8\n",
+        PREFIX + "a.m3u8\x00.m4s",
+        PREFIX + "a.m3u8?x=.m4s",
+        PREFIX + "a.m3u8;.m4s",
+        PREFIX + "A.m3u8",
+        PREFIX + "a.flac",
+        PREFIX + "a.wav",
+        PREFIX + "a",
+        PREFIX + ".m3u8",
+        PREFIX + "a/b/c/d.m4s",
+        PREFIX + "ａ.m4s",
+        PREFIX + "１.m4s",
+    ],
+)
+def test_it_opens_nothing_else(path: str) -> None:
+    assert not _opens(path)
+
+
+@given(st.text(max_size=120))
+def test_no_text_after_the_prefix_leaves_the_folder(text: str) -> None:
+    try:
+        found = signing.verify([SECRET], TOKEN, PREFIX + text, now=NOW)
+    except BadSignature:
+        return
+    assert found.key == PREFIX + text
+    assert not {"..", ".", ""} & set(text.split("/"))
+
+
+@pytest.mark.parametrize("index", range(0, len(TOKEN), 3))
+def test_a_token_changed_in_any_place_opens_nothing(index: int) -> None:
+    changed = TOKEN[:index] + ("1" if TOKEN[index] != "1" else "2") + TOKEN[index + 1 :]
+    assert not _opens(PREFIX + "a.m3u8", token=changed)
+
+
+def test_the_last_character_has_one_spelling() -> None:
+    """43 characters carry 258 bits, a digest has 256: the spare bits must not make a second valid token."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    assert [letter for letter in alphabet if _opens(PREFIX + "a.m3u8", token=TOKEN[:-1] + letter)] == [TOKEN[-1]]
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        ".",
+        "..",
+        "1.2.3",
+        TOKEN + "A",
+        TOKEN[:-1],
+        "x" + TOKEN,
+        TOKEN + "\n",
+        TOKEN.replace(".", "/"),
+        "０" + TOKEN[1:],
+    ],
+)
+def test_what_is_no_token_opens_nothing(token: str) -> None:
+    assert not _opens(PREFIX + "a.m3u8", token=token)
+
+
+def test_a_signature_is_good_for_its_own_session_and_expiry() -> None:
+    _expires, _session, mac = TOKEN.split(".")
+    assert not _opens(PREFIX + "a.m3u8", token=f"{EXPIRES + 3600}.{SESSION}.{mac}")
+    assert not _opens(PREFIX + "a.m3u8", token=f"0{EXPIRES}.{SESSION}x.{mac}")
+    assert not _opens(PREFIX + "a.m3u8", token=f"{EXPIRES}.{SESSION[::-1]}.{mac}")
+
+
+def test_while_secrets_rotate_both_open() -> None:
+    new = "the-secret-to-come"
+    assert _opens(PREFIX + "a.m3u8", secrets=(new, SECRET))
+    assert not _opens(PREFIX + "a.m3u8", secrets=(new,))
+    assert not _opens(PREFIX + "a.m3u8", secrets=())
+
+
+@pytest.mark.parametrize("prefix", ["", "masters/", "streams/", "streams/x/", PREFIX + "a/", PREFIX[:-1], "downloads/"])
+def test_nothing_but_a_stream_is_ever_signed(prefix: str) -> None:
+    with pytest.raises(ValueError, match="stream prefix"):
+        signing.sign(SECRET, prefix=prefix, session=SESSION, expires=EXPIRES)
