@@ -10,7 +10,16 @@ class TranscoderError(Exception):
 
 
 class NotMedia(TranscoderError):
-    """The file is not something the shop takes: no media, truncated, or not what its name says."""
+    """The file is not something the shop takes: no media, truncated, or not what its name says.
+
+    `message` is the English sentence with `%(name)s` places and `facts` fills them, so that the shop, which
+    knows the reader's language, can translate the sentence; text among the facts may be translatable too.
+    """
+
+    def __init__(self, message: str, **facts: str | int) -> None:
+        self.message = message
+        self.facts = facts
+        super().__init__(message % facts if facts else message)
 
 
 class EncodeFailed(TranscoderError):
@@ -23,3 +32,18 @@ class TimedOut(TranscoderError):
     """The job took longer than any master of its length should."""
 
     retryable = True
+
+
+class DiskFull(TranscoderError):
+    """The worker's disk cannot hold what the job makes; the reason says how much is missing where."""
+
+    retryable = True
+
+
+class MasterChanged(TranscoderError):
+    """The stored master is not the file the job was made for: its SHA-256 differs."""
+
+
+def N_(text: str) -> str:
+    """Mark a sentence for translation where it is written; whoever shows it translates it."""
+    return text
