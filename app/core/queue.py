@@ -6,8 +6,11 @@ A job is deferred on the session's own connection, so it exists exactly when the
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from flask import Flask, has_app_context
 from procrastinate import App, PsycopgConnector, RetryStrategy
 from sqlalchemy import text
 
@@ -21,6 +24,30 @@ task = queue.task
 periodic = queue.periodic
 
 BACKOFF = RetryStrategy(max_attempts=5, exponential_wait=4)
+
+_flask: Flask | None = None
+
+
+def bind(flask_app: Flask) -> None:
+    """Name the app whose settings, database and store the tasks of this process work with."""
+    global _flask
+    _flask = flask_app
+
+
+@contextmanager
+def queue_context() -> Iterator[None]:
+    """What a task runs in: the bound app's context and a database session of its own.
+
+    Within a context that is already open (a test calling the task's function) that one is used.
+    """
+    if has_app_context():
+        yield
+        return
+    if _flask is None:
+        raise RuntimeError("no app is bound to the queue: call app.core.queue.bind() where the worker starts")
+    with _flask.app_context():  # its end removes the session
+        yield
+
 
 _DEFER = text(
     """

@@ -1,0 +1,153 @@
+"""The ladder: which rungs a master becomes, decided from its probe alone.
+
+The sizes and rates follow Apple's HLS Authoring Specification for Apple Devices; the short side of a picture names
+its rung, so an upright film gets the rungs its lying twin would.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from transcoder.contract import Probe
+
+SEGMENT_SECONDS = 6
+IDR_SECONDS = 2
+PREVIEW_SECONDS = 30.0
+MAX_FRAME_RATE = 60.0
+
+AAC_KBPS = (64, 128, 256)
+FILM_AAC_KBPS = (128, 256)
+
+# height: (CRF, peak kbit/s)
+_FILM = {1080: (21, 6000), 720: (21, 3400), 480: (22, 1600), 360: (23, 900)}
+
+
+@dataclass(frozen=True, slots=True)
+class AudioRung:
+    """One sound rendition. `bit_depth` is 0 for AAC; `kbps` is 0 for FLAC."""
+
+    name: str
+    codec: str
+    kbps: int
+    sample_rate: int
+    channels: int
+    bit_depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class FilmRung:
+    """One picture rendition. `audio` names the audio group it plays with."""
+
+    name: str
+    width: int
+    height: int
+    crf: int
+    max_kbps: int
+    audio: str
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """A thumbnail strip: `count` pictures of `width` × `height`, row by row, one every `interval` seconds."""
+
+    columns: int
+    rows: int
+    count: int
+    width: int
+    height: int
+    interval: int
+
+
+def lossy_rate(sample_rate: int) -> int:
+    """The sample rate of every lossy encode: 44.1 and 48 kHz as they are, others at the nearest above or 48 kHz."""
+    if sample_rate in (44100, 48000):
+        return sample_rate
+    return 44100 if sample_rate < 44100 else 48000
+
+
+def audio_rungs(probe: Probe) -> tuple[AudioRung, ...]:
+    """The sound of a stream, least bandwidth first.
+
+    A master without sound has none. Only a lossless master gets a FLAC rung: FLAC of a lossy file would promise
+    what was lost before it came. Above 48 kHz the FLAC rung is resampled to 48 kHz, 24 bits deep, because Firefox
+    plays FLAC in fMP4 no faster; the FLAC download keeps the master's rate.
+    """
+    audio = probe.audio
+    if audio is None:
+        return ()
+    rate, channels = lossy_rate(audio.sample_rate), min(2, audio.channels)
+    rates = FILM_AAC_KBPS if probe.kind == "film" else AAC_KBPS
+    rungs = [AudioRung(f"aac-{kbps}", "aac", kbps, rate, channels, 0) for kbps in rates]
+    if probe.kind == "audio" and audio.lossless:
+        resampled = audio.sample_rate > 48000
+        depth = 24 if resampled else flac_depth(audio.bit_depth)
+        rungs.append(AudioRung("flac", "flac", 0, min(audio.sample_rate, 48000), audio.channels, depth))
+    return tuple(rungs)
+
+
+def flac_depth(bit_depth: int) -> int:
+    """How deep a FLAC of such samples is: 16 or 24; 32-bit samples are rounded to 24."""
+    return 16 if bit_depth <= 16 else 24
+
+
+def film_rungs(probe: Probe) -> tuple[FilmRung, ...]:
+    """The pictures of a stream, largest first: what fits within the source, never scaled up.
+
+    A wide film (1920 × 800) counts by the 16:9 box it fills, so it keeps its full width on the 1080 rung.
+    """
+    video = probe.video
+    if video is None or probe.kind != "film":
+        return ()
+    short, long = sorted((video.width, video.height))
+    size = max(short, round(long * 9 / 16))
+    rungs = []
+    for height, (crf, kbps) in _FILM.items():
+        if height <= size:
+            width, high = _scaled(video.width, video.height, height / size)
+            audio = "aac-256" if height >= 720 else "aac-128"
+            rungs.append(FilmRung(f"v{height}", width, high, crf, kbps, audio))
+    if not rungs:
+        width, high = _scaled(video.width, video.height, 1.0)
+        rungs.append(FilmRung(f"v{size}", width, high, 23, 900, "aac-128"))
+    return tuple(rungs)
+
+
+def frame_rate(probe: Probe) -> tuple[int, int]:
+    """The constant frame rate of every rung, as a fraction: the source's, or 60 where that is faster or senseless."""
+    assert probe.video is not None
+    numerator, denominator = probe.video.frame_rate
+    if numerator <= 0 or denominator <= 0:
+        return 25, 1
+    if numerator / denominator > MAX_FRAME_RATE + 0.01:
+        return 60, 1
+    return numerator, denominator
+
+
+def gop_frames(rate: tuple[int, int]) -> int:
+    """Frames between IDR pictures: two seconds, rounded up, so that three GOPs never fall short of a segment."""
+    return max(1, math.ceil(IDR_SECONDS * rate[0] / rate[1] - 1e-6))
+
+
+def preview_window(duration: float) -> tuple[float, float]:
+    """Start and length in seconds of the preview: from a quarter in, where a piece has found itself."""
+    length = min(PREVIEW_SECONDS, duration)
+    return min(duration / 4, max(0.0, duration - length)), length
+
+
+def thumbnail_strip(probe: Probe) -> Strip:
+    """The strip of a film: at most about a hundred pictures, no closer than two seconds."""
+    assert probe.video is not None
+    interval = max(2, math.ceil(probe.duration / 100))
+    count = max(1, math.ceil(probe.duration / interval))
+    columns = min(10, count)
+    width, height = _scaled(probe.video.width, probe.video.height, 160 / max(probe.video.width, probe.video.height))
+    return Strip(columns, math.ceil(count / columns), count, width, height, interval)
+
+
+def _scaled(width: int, height: int, factor: float) -> tuple[int, int]:
+    return _even(width * factor), _even(height * factor)
+
+
+def _even(value: float) -> int:
+    return max(2, round(value / 2) * 2)
