@@ -52,7 +52,7 @@ def demo(port: int, check: bool) -> None:
             sys.exit(1)
 
     def work(supervisor: Supervisor) -> bool:
-        seed.run_in_child(supervisor.environ, var_dir(), supervisor.ask_to_stop)
+        seed.run_in_child(supervisor.environ, var_dir())
         if check:
             main_job(supervisor.base_url)
             return False

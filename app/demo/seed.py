@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from app.core import progress
 from app.core.db import db, transaction
 from app.core.money import Money
 from app.demo import build, history
+from app.engines import processes
 from app.engines.processes import EngineError
 from app.factory import create_app
 from app.media import queries as media
@@ -19,17 +21,22 @@ from app.settings import load_settings, var_dir
 from app.studio import importer
 
 
-def run_in_child(environ: Mapping[str, str], var: Path, _on_stop: Callable[[], None]) -> None:
-    """Seed in a process of its own, so that Ctrl-C ends it in the middle of anything; raise if it failed."""
+def run_in_child(environ: Mapping[str, str], var: Path) -> None:
+    """Seed in a process group of its own, so that Ctrl-C ends it in the middle of anything; raise if it failed."""
     env = dict(environ) | {"WAVECRATE_VAR": str(var)}
-    child = subprocess.Popen([sys.executable, "-m", "app.cli", "demo-seed"], env=env)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "app.cli", "demo-seed"],
+        env=env,
+        start_new_session=True,
+        preexec_fn=processes.die_with_parent,  # noqa: PLW1509
+    )
     try:
         if child.wait() != 0:
-            raise EngineError("The demo catalogue could not be filled (see above). Run it again: it goes on from there.")
+            raise EngineError(
+                "The demo catalogue could not be filled (see above). Run it again: it goes on from there."
+            )
     finally:
-        if child.poll() is None:
-            child.kill()
-            child.wait()
+        processes.stop(child, signal.SIGKILL, grace=5)
 
 
 def run() -> None:
@@ -60,7 +67,9 @@ def _wait_for_streams() -> None:
             db.session.rollback()  # the next look must see new rows
             report(counts.finished, counts.total, f"{counts.done} of {counts.jobs}")
             if counts.failed:
-                raise EngineError(f"{counts.failed} of the demo's masters could not be transcoded: see var/log/worker.log")
+                raise EngineError(
+                    f"{counts.failed} of the demo's masters could not be transcoded: see var/log/worker.log"
+                )
             if counts.done == counts.jobs:
                 return
             time.sleep(0.3)
