@@ -5,34 +5,57 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, current_app, render_template, request, url_for
+from flask_babel import gettext as _
 from flask_babel import ngettext
 from flask_login import current_user
 
+from app.cart import visitor
+from app.catalog import queries as catalog
+from app.catalog.models import Kind
 from app.core.auth import Access, access
+from app.core.errors import NotFound
+from app.core.store import settings
+from app.discovery import queries as discovery
+from app.licenses import queries as licenses
+from app.storefront import queries
 
 blueprint = Blueprint("storefront", __name__)
 
+SEARCH_LIMIT = 48
 
-@blueprint.app_context_processor
-def _shell() -> dict[str, Any]:
-    """What the header of every page needs, read when a template asks for it."""
-    return {"shell": Shell(), "ngettext": ngettext}
+
+def _account_id() -> str | None:
+    return current_user.id if current_user.is_authenticated else None
+
+
+def _is_editor() -> bool:
+    return bool(current_user.is_authenticated and current_user.role in ("editor", "admin"))
+
+
+def _offers_in_cart() -> set[str]:
+    cart = visitor.cart()
+    return {item.offer_id for item in cart.items} if cart is not None else set()
 
 
 class Shell:
-    """The header's state: where its links lead, and how full the cart is."""
+    """What the header of every page shows; each fact is read when a template asks for it."""
 
     @staticmethod
-    def _url(endpoint: str) -> str | None:
-        return url_for(endpoint) if endpoint in current_app.view_functions else None
+    def _url(endpoint: str, **values: Any) -> str | None:
+        return url_for(endpoint, **values) if endpoint in current_app.view_functions else None
 
     @property
     def cart_count(self) -> int:
-        return 0
+        """How many things lie in the cart."""
+        return visitor.count()
 
     @property
     def cart_url(self) -> str:
         return self._url("cart.show") or "/cart"
+
+    @property
+    def cart_add_url(self) -> str:
+        return self._url("cart.add") or "/cart/items"
 
     @property
     def orders_url(self) -> str | None:
@@ -52,41 +75,94 @@ class Shell:
 
     @property
     def studio_url(self) -> str | None:
-        may = current_user.is_authenticated and current_user.role in ("editor", "admin")
-        return self._url("studio.index") if may else None
+        return self._url("studio.index") if _is_editor() else None
+
+    def download_url(self, release_id: str) -> str | None:
+        return self._url("downloads.release", release_id=release_id)
+
+
+@blueprint.app_context_processor
+def _shell() -> dict[str, Any]:
+    return {"shell": Shell(), "ngettext": ngettext}
 
 
 @blueprint.get("/")
 @access(Access.PUBLIC)
 def home() -> str:
-    return render_template("storefront/home.html")
+    """The front of the shop."""
+    return render_template("storefront/home.html", home=queries.home(_account_id()))
 
 
 @blueprint.get("/search")
 @access(Access.PUBLIC)
 def search() -> str:
-    return render_template("storefront/search.html", text=request.args.get("q", "").strip())
+    """What matches, or what is popular where nothing does."""
+    text = request.args.get("q", "").strip()[:200]
+    found = catalog.search(text, SEARCH_LIMIT) if text else []
+    suggestions = [] if found else discovery.popular(queries.SHELF, _account_id())
+    return render_template(
+        "storefront/search.html",
+        text=text,
+        found=found,
+        suggestions=suggestions,
+        owned=licenses.owned_release_ids(_account_id()),
+    )
 
 
 @blueprint.get("/browse")
 @access(Access.PUBLIC)
 def browse() -> str:
-    return render_template("storefront/browse.html")
+    """The crates: all, by genre, by kind."""
+    slug, wanted = request.args.get("genre") or None, request.args.get("kind") or None
+    kind = Kind(wanted) if wanted in set(Kind) else None
+    genre = catalog.genre(slug) if slug else None
+    if slug and genre is None:
+        raise NotFound(_("There is no such genre. The list of genres shows those there are."))
+    page = catalog.browse(slug, kind, request.args.get("page", 1, type=int))
+    return render_template(
+        "storefront/browse.html",
+        page=page,
+        genre=genre,
+        kind=str(kind) if kind else None,
+        genres=catalog.genres(),
+        owned=licenses.owned_release_ids(_account_id()),
+        posters=queries.posters_of(page.items),
+    )
 
 
 @blueprint.get("/releases/<release_id>")
 @access(Access.PUBLIC)
 def release(release_id: str) -> str:
-    return render_template("storefront/release.html")
+    """A release: to hear, to buy, to play."""
+    found = queries.visible_release(release_id, _account_id(), editor=_is_editor())
+    if found is None:
+        raise NotFound(_("This release is not on sale. Search for it: it may have a new address."))
+    return render_template(
+        "storefront/release.html",
+        page=queries.release_page(found, _account_id()),
+        cart_offer_ids=_offers_in_cart(),
+        base_url=settings().base_url,
+    )
 
 
 @blueprint.get("/artists/<artist_id>")
 @access(Access.PUBLIC)
 def artist(artist_id: str) -> str:
-    return render_template("storefront/artist.html")
+    """An artist and what they made."""
+    found = catalog.artist(artist_id)
+    if found is None:
+        raise NotFound(_("Nothing by this artist is on sale. Search for the name: it may be written differently."))
+    releases = catalog.releases_of_artist(artist_id)
+    return render_template(
+        "storefront/artist.html",
+        artist=found,
+        releases=releases,
+        owned=licenses.owned_release_ids(_account_id()),
+    )
 
 
 @blueprint.get("/library")
 @access(Access.SIGNED_IN)
 def library() -> str:
-    return render_template("storefront/library.html")
+    """What the person owns."""
+    return render_template("storefront/library.html", library=queries.library(current_user.id), resume_url=None)

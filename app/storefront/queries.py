@@ -1,0 +1,141 @@
+"""Reads for the shop's pages, gathered from the rooms below."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from app.catalog import queries as catalog
+from app.catalog.models import Genre, Kind, Offer, Release, Track
+from app.discovery import queries as discovery
+from app.licenses import queries as licenses
+from app.licenses.queries import Owned
+
+try:
+    from app.media import queries as media
+except ImportError:  # until the room lands
+    from app.storefront import _media_meanwhile as media
+
+SHELF = 6  # a row of five on a wide screen, three rows of two on a phone
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The front of the shop. `personal` says whether `chosen` is for this person or what is popular."""
+
+    featured: Release | None
+    chosen: list[Release]
+    personal: bool
+    music: list[Release]
+    films: list[Release]
+    genres: list[Genre]
+    posters: Mapping[str, str]
+    owned: set[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasePage:
+    """A release, and what this person can do with it."""
+
+    release: Release
+    offer: Offer | None
+    owned_tracks: set[str]
+    previews: Mapping[str, str]
+    playable: set[str]
+    poster: str | None
+    also: list[Release]
+    owned_releases: set[str] = field(default_factory=set)
+
+    @property
+    def owned(self) -> bool:
+        """Whether every track is theirs."""
+        return bool(self.release.tracks) and all(track.id in self.owned_tracks for track in self.release.tracks)
+
+    @property
+    def owned_some(self) -> bool:
+        """Whether at least one track is theirs."""
+        return any(track.id in self.owned_tracks for track in self.release.tracks)
+
+    @property
+    def track_offers(self) -> dict[str, Offer]:
+        """What each track sells at alone."""
+        offers = {track.id: active_offer(track.offers) for track in self.release.tracks}
+        return {track_id: offer for track_id, offer in offers.items() if offer is not None}
+
+    @property
+    def film(self) -> Track | None:
+        """The one track of a film."""
+        return self.release.tracks[0] if self.release.kind == Kind.FILM and self.release.tracks else None
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """What a person owns."""
+
+    music: list[Owned]
+    films: list[Owned]
+    posters: Mapping[str, str]
+
+
+def home(account_id: str | None) -> Home:
+    """The front page; drafts and what the person owns stay off the shelf that is chosen for them."""
+    music = catalog.newest(SHELF + 1, Kind.AUDIO)
+    films = catalog.newest(3, Kind.FILM)
+    chosen = discovery.for_you(account_id, SHELF) if account_id else discovery.popular(SHELF)
+    featured = (music or films or [None])[0]
+    return Home(
+        featured=featured,
+        chosen=chosen,
+        personal=account_id is not None,
+        music=[release for release in music if featured is None or release.id != featured.id][:SHELF],
+        films=films,
+        genres=catalog.genres(),
+        posters=posters_of(films),
+        owned=licenses.owned_release_ids(account_id),
+    )
+
+
+def release_page(release: Release, account_id: str | None) -> ReleasePage:
+    """All that the release's page shows."""
+    ids = [track.id for track in release.tracks]
+    return ReleasePage(
+        release=release,
+        offer=active_offer(release.offers),
+        owned_tracks=licenses.owned_track_ids(account_id) & set(ids),
+        previews={track_id: f"/{rendition.key}" for track_id, rendition in media.previews_of(ids).items()},
+        playable={track_id for track_id in ids if media.stream_of(track_id) is not None},
+        poster=posters_of([release]).get(release.id),
+        also=discovery.fans_also_bought(release.id, account_id, SHELF),
+        owned_releases=licenses.owned_release_ids(account_id),
+    )
+
+
+def visible_release(release_id: str, account_id: str | None, *, editor: bool) -> Release | None:
+    """The release if this person may see it: published, theirs, or a draft shown to an editor."""
+    found = catalog.release(release_id, include_drafts=True)
+    if found is None or found.is_published or editor:
+        return found
+    mine = licenses.owned_track_ids(account_id)
+    return found if any(track.id in mine for track in found.tracks) else None
+
+
+def library(account_id: str) -> Library:
+    """What a person owns, newest first."""
+    owned = licenses.library(account_id)
+    films = [one for one in owned if one.release.kind == Kind.FILM]
+    return Library(
+        music=[one for one in owned if one.release.kind != Kind.FILM],
+        films=films,
+        posters=posters_of([one.release for one in films]),
+    )
+
+
+def posters_of(releases: Iterable[Release]) -> dict[str, str]:
+    """Release id → object key of a still, for the films among them."""
+    films = {release.tracks[0].id: release.id for release in releases if release.kind == Kind.FILM and release.tracks}
+    return {films[track_id]: still.key for track_id, still in media.posters_of(list(films)).items()}
+
+
+def active_offer(offers: Iterable[Offer]) -> Offer | None:
+    """The one that sells now."""
+    return next((offer for offer in offers if offer.active), None)
