@@ -96,10 +96,10 @@ def import_masters(paths: tuple[Path, ...], price: str, currency: str, track_pri
     WAV, AIFF, FLAC, ALAC, MP3, Ogg, Opus, MP4, MOV and MKV. What is already there is left alone; what cannot
     be taken is named with the reason, the rest goes on, and the exit code is 1.
     """
+    from app.core import progress
     from app.core.errors import WavecrateError
     from app.core.money import parse_money
     from app.factory import create_app
-    from app.core import progress
     from app.studio import importer
 
     try:

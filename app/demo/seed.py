@@ -28,7 +28,7 @@ def run_in_child(environ: Mapping[str, str], var: Path) -> None:
         [sys.executable, "-m", "app.cli", "demo-seed"],
         env=env,
         start_new_session=True,
-        preexec_fn=processes.die_with_parent,  # noqa: PLW1509
+        preexec_fn=processes.die_with_parent,
     )
     try:
         if child.wait() != 0:
