@@ -32,11 +32,6 @@ def _is_editor() -> bool:
     return bool(current_user.is_authenticated and current_user.role in ("editor", "admin"))
 
 
-def _offers_in_cart() -> set[str]:
-    cart = visitor.cart()
-    return {item.offer_id for item in cart.items} if cart is not None else set()
-
-
 class Shell:
     """What the header of every page shows; each fact is read when a template asks for it."""
 
@@ -140,7 +135,7 @@ def release(release_id: str) -> str:
     return render_template(
         "storefront/release.html",
         page=queries.release_page(found, _account_id()),
-        cart_offer_ids=_offers_in_cart(),
+        cart_offer_ids=visitor.offer_ids(),
         base_url=settings().base_url,
     )
 

@@ -9,14 +9,14 @@ const words = document.body.dataset;
 export function toast(text) {
   const box = document.createElement("div");
   box.className = "toast";
-  const words_ = document.createElement("span");
-  words_.textContent = text;
+  const said = document.createElement("span");
+  said.textContent = text;
   const dismiss = document.createElement("button");
   dismiss.type = "button";
   dismiss.textContent = "×";
   dismiss.setAttribute("aria-label", words.textDismiss);
   dismiss.addEventListener("click", () => box.remove());
-  box.append(words_, dismiss);
+  box.append(said, dismiss);
   document.getElementById("toasts").append(box);
   setTimeout(() => box.remove(), 12_000);
 }
@@ -55,9 +55,9 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   const detail = event.detail;
   const answer = detail.xhr.responseText || "";
   const isPage = answer.includes('id="main"');
-  if (detail.boosted || (detail.requestConfig.boosted ?? false) || isPage) {
-    if (!isPage) return;
+  if (isPage) {
     adoptShell(answer);
+    arriving = detail.xhr;
     detail.target = main();
     detail.selectOverride = "#main";
     detail.swapOverride = "outerHTML show:none";
@@ -67,6 +67,8 @@ document.addEventListener("htmx:beforeSwap", (event) => {
     toast(detail.xhr.status >= 500 ? words.textFailed : textOf(answer) || words.textFailed);
   }
 });
+
+let arriving = null; // the request whose answer is a whole page on its way into #main
 
 function textOf(answer) {
   if (answer.startsWith("{")) {
@@ -88,7 +90,8 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 document.addEventListener("htmx:afterRequest", () => document.documentElement.classList.remove("is-loading"));
 
 document.addEventListener("htmx:afterSettle", (event) => {
-  if (!event.detail.boosted && !event.detail.requestConfig?.boosted) return;
+  if (!arriving || event.detail.xhr !== arriving) return;
+  arriving = null;
   arrive();
 });
 
