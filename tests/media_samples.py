@@ -54,6 +54,8 @@ def make_audio(
     tones = "|".join(f"0.4*sin(2*PI*{frequency * (1 + channel / 2)}*t)" for channel in range(channels))
     arguments = ["-f", "lavfi", "-i", f"aevalsrc={tones}:s={rate}:d={seconds}"]
     arguments += ["-c:a", codec or CODECS[path.suffix.lower()]]
+    if arguments[-1] in ("flac", "alac") and "-sample_fmt" not in extra:
+        arguments += ["-sample_fmt", "s16p" if arguments[-1] == "alac" else "s16"]  # FFmpeg's own choice is 24 bits
     for name, value in (metadata or {}).items():
         arguments += ["-metadata", f"{name}={value}"]
     ffmpeg(*arguments, *extra, str(path))

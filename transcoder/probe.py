@@ -55,6 +55,7 @@ class _Decoded:
     rate: int
     packets: int
     sample_format: str
+    end: float  # where the last packet says it ends, in seconds
 
 
 def probe_file(path: Path, name: str | None = None) -> Probe:
@@ -71,9 +72,7 @@ def probe_file(path: Path, name: str | None = None) -> Probe:
         with av.open(
             f"file:{path.resolve()}",
             format=sniffed.demuxer,
-            options={"protocol_whitelist": "file", "enable_drefs": "0"}
-            if sniffed.demuxer == "mov"
-            else {"protocol_whitelist": "file"},
+            options={"protocol_whitelist": "file"},
             metadata_errors="replace",
         ) as container:
             video, audio = _streams(container)
@@ -100,7 +99,7 @@ def _audio(container: Any, sniffed: Sniffed, stream: Any, path: Path) -> Probe:
     codec = _codec(stream)
     allowed = _HOLDS.get(sniffed.container)
     if allowed is not None and codec not in allowed and codec.split("_")[0] not in allowed:
-        raise NotMedia(N_("is a %(kind)s file that holds %(codec)s"), kind=sniffed.called, codec=codec or "?")
+        raise NotMedia(N_("is a %(kind)s file with %(codec)s inside"), kind=sniffed.called, codec=codec or "?")
     if codec not in _AUDIO_CODECS and not codec.startswith("pcm_"):
         raise NotMedia(N_("holds sound that cannot be decoded (%(codec)s)"), codec=codec or "?")
     _check_format(stream)
@@ -117,7 +116,7 @@ def _audio(container: Any, sniffed: Sniffed, stream: Any, path: Path) -> Probe:
 def _film(container: Any, sniffed: Sniffed, stream: Any, sound: Any | None) -> Probe:
     codec = _codec(stream)
     if sniffed.container not in ("mp4", "mov", "matroska"):
-        raise NotMedia(N_("is a %(kind)s file that holds %(codec)s"), kind=sniffed.called, codec=codec or "?")
+        raise NotMedia(N_("is a %(kind)s file with %(codec)s inside"), kind=sniffed.called, codec=codec or "?")
     if codec not in _FILM_CODECS:
         raise NotMedia(N_("holds a picture that cannot be decoded (%(codec)s)"), codec=codec or "?")
     facts = None
@@ -153,15 +152,21 @@ def _film(container: Any, sniffed: Sniffed, stream: Any, sound: Any | None) -> P
 
 def _decode_all(container: Any, stream: Any, codec: str) -> _Decoded:
     """Decode the sound to its end; one frame that fails makes the file damaged."""
+    decoder = stream.codec_context
     if codec == "flac":
-        stream.codec_context.options = {"err_detect": "crccheck+explode"}
+        # A frame whose checksum fails is otherwise passed on as if it were sound. The stream's own decoder is
+        # open already, too late for options.
+        decoder = av.CodecContext.create("flac", "r")
+        decoder.extradata = stream.codec_context.extradata
+        decoder.options = {"err_detect": "crccheck+explode"}
+    end = 0.0
     samples, packets, rate, sample_format = 0, 0, 0, ""
     forgiven = 0
     for packet in container.demux(stream):
         if packet.size:
             packets += 1
         try:
-            frames = packet.decode()
+            frames = decoder.decode(packet if packet.size else None)
         except FFmpegError:
             # An MP3 cut out of a longer one starts with frames whose bits lie before the cut.
             if codec == "mp3" and forgiven < 2 and packets <= 3:
@@ -174,9 +179,11 @@ def _decode_all(container: Any, stream: Any, codec: str) -> _Decoded:
         for frame in frames:
             samples += frame.samples
             rate, sample_format = frame.sample_rate, frame.format.name
+        if packet.size and packet.pts is not None:
+            end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
         if rate and samples > MAX_AUDIO_SECONDS * rate:
             raise _too_long(MAX_AUDIO_SECONDS)
-    return _Decoded(samples / rate if rate else 0.0, samples, rate, packets, sample_format)
+    return _Decoded(samples / rate if rate else 0.0, samples, rate, packets, sample_format, end)
 
 
 def _check_length(sniffed: Sniffed, stream: Any, decoded: _Decoded, path: Path, declared: float | None) -> None:
@@ -185,6 +192,8 @@ def _check_length(sniffed: Sniffed, stream: Any, decoded: _Decoded, path: Path, 
         # mutagen reads STREAMINFO; libav would estimate where the count is missing.
         wants = int(getattr(mutagen.File(path).info, "total_samples", 0))
         if wants and decoded.samples < wants:
+            if decoded.end * stream.rate > wants - 1:
+                raise NotMedia(N_("is damaged: parts in the middle cannot be decoded"))
             raise _short(decoded.samples / decoded.rate if decoded.rate else 0, wants / stream.rate)
     elif sniffed.container == "mp3":
         frames = xing_frames(path, sniffed.start)
@@ -263,7 +272,7 @@ def _check_format(stream: Any) -> None:
 
 def _check_suffix_of_audio(sniffed: Sniffed, stream: Any, suffix: str) -> None:
     if suffix == ".opus" and _codec(stream) != "opus":
-        raise NotMedia(N_("is named %(suffix)s but is an %(kind)s file"), suffix=suffix, kind=_codec(stream))
+        raise NotMedia(N_("is named %(suffix)s but holds %(kind)s"), suffix=suffix, kind=_codec(stream))
 
 
 def _audio_facts(stream: Any, codec: str, decoded: _Decoded | None, path: Path | None) -> AudioFacts:

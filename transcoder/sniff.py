@@ -101,14 +101,14 @@ def sniff(path: Path, name: str | None = None) -> Sniffed:
     if suffix not in SUFFIXES:
         # A name that promises nothing can't be checked against the content, and players go by it.
         raise NotMedia(
-            N_("is an %(kind)s file but its name does not say so; let it end in %(right)s"),
+            N_("holds %(kind)s but its name does not say so; let it end in %(right)s"),
             kind=found.called,
             right=CONTAINERS[found.container][1][0],
         )
     promised = next(key for key, (_name, suffixes, _demuxer) in CONTAINERS.items() if suffix in suffixes)
     # MP4 grew out of QuickTime; writers name one as the other without harm.
     if promised != found.container and {promised, found.container} != {"mp4", "mov"}:
-        raise NotMedia(N_("is named %(suffix)s but is an %(kind)s file"), suffix=suffix, kind=found.called)
+        raise NotMedia(N_("is named %(suffix)s but holds %(kind)s"), suffix=suffix, kind=found.called)
     return found
 
 

@@ -92,7 +92,7 @@ def _chunks(file: BinaryIO, size: int, order: str, sound: bytes) -> None:
 
 def _iso(file: BinaryIO, size: int) -> None:
     """Walk the top-level boxes of an MP4 or QuickTime file."""
-    seen = set()
+    seen: set[bytes] = set()
     at = 0
     while size - at >= 8:
         file.seek(at)
