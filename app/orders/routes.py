@@ -1,7 +1,171 @@
-"""Routes of orders."""
+"""Routes of orders: checkout, the way back from the payment page, the webhook, history and refunds."""
 
 from __future__ import annotations
 
-from flask import Blueprint
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask.blueprints import BlueprintSetupState
+from flask_babel import format_date
+from flask_babel import gettext as _
+from flask_login import current_user
+
+from app.cart import visitor
+from app.core.auth import Access, access
+from app.core.errors import NotFound
+from app.core.i18n import locale_code
+from app.core.money import BadAmount, Money
+from app.core.store import settings
+from app.orders import queries, service, settlement
+from app.orders.models import Order, OrderState
+from app.payments import stripe_gateway
+from app.payments.contract import BadSignature, PaymentUnavailable
 
 blueprint = Blueprint("orders", __name__)
+
+_ASK_AFTER = 3  # polls without a webhook, a second each, before the gateway is asked
+_SLOWER_AFTER, _GIVE_UP_AFTER = 10, 60
+
+
+@blueprint.post("/checkout")
+@access(Access.PUBLIC)
+def checkout() -> Any:
+    """Turn the cart into an order and go to the payment page. A guest signs in first."""
+    if not current_user.is_authenticated:
+        flash(_("Sign in or make an account to buy. Your cart comes along."))
+        return redirect(url_for("accounts.sign_in", next=url_for("cart.show")), 303)
+    cart = visitor.cart()
+    if cart is None:
+        return redirect(url_for("cart.show"), 303)
+    base = _base_url()
+    pages = settlement.Pages(success=f"{base}/orders/{{order}}/return", cancel=f"{base}/cart")
+    try:
+        _order, address = settlement.start_checkout(
+            current_user, cart, pages=pages, locale=locale_code(), expected=_expected()
+        )
+    except (service.CartChanged, PaymentUnavailable) as error:
+        flash(str(error), "error")
+        return redirect(url_for("cart.show"), 303)
+    return redirect(address, 303)
+
+
+@blueprint.get("/orders/<order_id>/return")
+@access(Access.SIGNED_IN)
+def come_back(order_id: str) -> Any:
+    """Where the payment page leads: "confirming" until the payment is known, then the order with its music."""
+    order = _order_of_viewer(order_id)
+    polls = _polls()
+    order = _ask_gateway(order, polls)
+    if order.state == OrderState.PENDING:
+        return render_template("orders/confirming.html", order=order, **_polling(polls))
+    return redirect(url_for("orders.show", order_id=order.id))
+
+
+@blueprint.get("/orders/<order_id>/status")
+@access(Access.SIGNED_IN)
+def status(order_id: str) -> Any:
+    """The "confirming" fragment, again; once the payment is known, it sends the page on to the order."""
+    order = _order_of_viewer(order_id)
+    polls = _polls()
+    order = _ask_gateway(order, polls)
+    if order.state == OrderState.PENDING:
+        return render_template("orders/_confirming.html", order=order, **_polling(polls))
+    there = url_for("orders.show", order_id=order.id)
+    if request.headers.get("HX-Request"):
+        return "", 204, {"HX-Location": there}
+    return redirect(there)
+
+
+@blueprint.get("/orders/<order_id>")
+@access(Access.SIGNED_IN)
+def show(order_id: str) -> str:
+    """An order: what it holds and what became of it."""
+    return render_template("orders/show.html", order=_order_of_viewer(order_id), OrderState=OrderState)
+
+
+@blueprint.get("/orders")
+@access(Access.SIGNED_IN)
+def history() -> str:
+    """A person's orders."""
+    return render_template("orders/history.html", orders=queries.history(current_user.id), OrderState=OrderState)
+
+
+@blueprint.post("/orders/<order_id>/refund")
+@access(Access.ADMIN)
+def refund(order_id: str) -> Any:
+    """Give the money back and take the music back."""
+    order = _order_of_viewer(order_id)
+    try:
+        settlement.refund(order.id, "refunded by the shop")
+    except PaymentUnavailable:
+        flash(_("The payment service does not answer. Nothing was refunded; try again in a moment."), "error")
+    else:
+        flash(_("Order %(number)s is refunded.", number=order.number), "success")
+    return redirect(url_for("orders.show", order_id=order.id), 303)
+
+
+@blueprint.post("/webhooks/stripe")
+@access(Access.SIGNATURE)
+def webhook() -> Any:
+    """What the gateway tells us. Anything but 2xx makes it tell us again."""
+    try:
+        event = stripe_gateway.verify_webhook(request.get_data(cache=False), request.headers.get("Stripe-Signature"))
+    except BadSignature as error:
+        abort(400, str(error))
+    settlement.take_event(event)
+    return "", 204
+
+
+@blueprint.app_template_filter("date")
+def _date(moment: datetime) -> str:
+    """A day as the reader writes it."""
+    return str(format_date(moment, "long"))
+
+
+@blueprint.record_once
+def _webhook_has_its_own_proof(state: BlueprintSetupState) -> None:
+    state.app.extensions["csrf"].exempt(webhook)
+
+
+def _order_of_viewer(order_id: str) -> Order:
+    order = queries.order_for(current_user, order_id)
+    if order is None:
+        raise NotFound(_("There is no such order."))
+    return order
+
+
+def _ask_gateway(order: Order, polls: int) -> Order:
+    if order.state != OrderState.PENDING or polls < _ASK_AFTER:
+        return order
+    try:
+        return settlement.settle(order.id)
+    except PaymentUnavailable:
+        return order  # the webhook may still come
+
+
+def _polls() -> int:
+    return min(max(request.args.get("n", 0, type=int), 0), _GIVE_UP_AFTER + 1)
+
+
+def _polling(polls: int) -> dict[str, Any]:
+    return {
+        "next_poll": polls + 1 if polls < _GIVE_UP_AFTER else None,
+        "delay": 1 if polls < _SLOWER_AFTER else 3,
+    }
+
+
+def _expected() -> Money | None:
+    """The total on the page whose button was pressed."""
+    minor = request.form.get("total", type=int)
+    try:
+        return None if minor is None else Money(minor, request.form.get("currency", ""))
+    except BadAmount:
+        return None
+
+
+def _base_url() -> str:
+    """In production the configured address; on one's own machine whatever name the browser used for it."""
+    if settings().environment == "production":
+        return settings().base_url
+    return request.host_url.rstrip("/")

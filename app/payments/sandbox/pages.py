@@ -102,7 +102,7 @@ def _render_session(
         status=status,
         lines=lines,
         problem=problem,
-        chosen=chosen,
+        chosen=chosen if chosen in session["payment_method_types"] else "card",
         number=request.form.get("number") or TEST_CARD,
         declined_card=DECLINED_CARD,
     )
