@@ -8,10 +8,11 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
-from flask import Flask
+from flask import Flask, g, has_app_context
 from flask.testing import FlaskClient
 
 # Before anything of ours is imported: a demo running beside the tests must not lend them its settings.
@@ -80,11 +81,23 @@ def store(settings: Settings) -> S3Store:
     return open_store(settings)
 
 
+class Browser(FlaskClient):
+    """A client whose every request starts afresh: with the test's own context open, Flask would keep `g`, and with
+    it the person and the language of the request before."""
+
+    def open(self, *args: Any, **kwargs: Any) -> Any:
+        if has_app_context():
+            for name in list(g):
+                g.pop(name)
+        return super().open(*args, **kwargs)
+
+
 @pytest.fixture
 def app(settings: Settings) -> Iterator[Flask]:
     """The shop, with an application context open."""
     made = create_app(settings)
     made.config["WTF_CSRF_ENABLED"] = False
+    made.test_client_class = Browser
     with made.app_context():
         yield made
         db.session.remove()

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
+from functools import lru_cache
 
-from sqlalchemy import Double, cast, func, select
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Double, cast, exists, func, select
 
 from app.catalog.models import Release, Status, Track
 from app.core import clock
 from app.core.db import db
-from app.discovery import signal
-from app.discovery.models import Event
+from app.discovery import als, signal
+from app.discovery.models import AccountVector, Event, RecommenderModel, ReleaseVector
 from app.licenses import queries as licenses
 
 HALF_LIFE_DAYS = 14
 """After so many days an event counts half towards what is popular."""
+
+# Cosine distance (0 to 2) up to which two releases are said to have the same fans.
+_NEAR = 0.6
 
 
 def popular(limit: int, account_id: str | None = None) -> list[Release]:
@@ -23,13 +29,53 @@ def popular(limit: int, account_id: str | None = None) -> list[Release]:
 
 
 def for_you(account_id: str, limit: int) -> list[Release]:
-    """What the person may like best; what is popular where nothing is known of them."""
-    return popular(limit, account_id)
+    """What the person may like best, filled up with what is popular; for one of whom nothing is known, all of it."""
+    owned = _owned(account_id)
+    model = active_model()
+    vector = _taste(model, account_id) if model else None
+    liked: list[Release] = []
+    if model and vector is not None:
+        score = ReleaseVector.vector.max_inner_product(vector)  # pgvector's <#>: the negative inner product
+        query = (
+            select(Release)
+            .join(ReleaseVector, ReleaseVector.release_id == Release.id)
+            .where(
+                ReleaseVector.model_id == model.id,
+                Release.status == Status.PUBLISHED,
+                Release.id.not_in(owned),
+                score < 0,
+            )
+            .order_by(score, Release.id)
+            .limit(limit)
+        )
+        liked = list(db.session.scalars(query))
+    if len(liked) == limit:
+        return liked
+    return liked + _popular(limit - len(liked), owned | {release.id for release in liked})
 
 
 def fans_also_bought(release_id: str, account_id: str | None, limit: int) -> list[Release]:
-    """Releases liked by the people who like this one, nearest first."""
-    return _popular(limit, _owned(account_id) | {release_id})
+    """Releases liked by the people who like this one, nearest first; none where the model doesn't know of any."""
+    model = active_model()
+    if model is None:
+        return []
+    vector = select(ReleaseVector.vector).where(
+        ReleaseVector.model_id == model.id, ReleaseVector.release_id == release_id
+    )
+    distance = ReleaseVector.vector.cosine_distance(vector.scalar_subquery())  # pgvector's <=>
+    query = (
+        select(Release)
+        .join(ReleaseVector, ReleaseVector.release_id == Release.id)
+        .where(
+            ReleaseVector.model_id == model.id,
+            Release.status == Status.PUBLISHED,
+            Release.id.not_in(_owned(account_id) | {release_id}),
+            distance <= _NEAR,
+        )
+        .order_by(distance, Release.id)
+        .limit(limit)
+    )
+    return list(db.session.scalars(query))
 
 
 def _popular(limit: int, excluded: Collection[str]) -> list[Release]:
@@ -46,9 +92,40 @@ def _popular(limit: int, excluded: Collection[str]) -> list[Release]:
     return list(db.session.scalars(query))
 
 
-def _by_rank(release_ids: Sequence[str]) -> list[Release]:
-    found = {release.id: release for release in db.session.scalars(select(Release).where(Release.id.in_(release_ids)))}
-    return [found[release_id] for release_id in release_ids if release_id in found]
+def active_model() -> RecommenderModel | None:
+    """The model in use, or None before the first training."""
+    query = select(RecommenderModel).where(RecommenderModel.active).order_by(RecommenderModel.created_at.desc())
+    return db.session.scalars(query.limit(1)).first()
+
+
+def _taste(model: RecommenderModel, account_id: str) -> als.Vectors | None:
+    """The person's vector: the trained one, or one folded in where they did something that training didn't see."""
+    since = exists().where(Event.account_id == account_id, Event.id > model.settings["until_event"])
+    if not db.session.scalar(select(since)):
+        return db.session.scalar(
+            select(AccountVector.vector).where(
+                AccountVector.model_id == model.id, AccountVector.account_id == account_id
+            )
+        )
+    query = (
+        select(ReleaseVector.vector, signal.preference())
+        .join(Event, Event.release_id == ReleaseVector.release_id)
+        .where(ReleaseVector.model_id == model.id, Event.account_id == account_id, signal.stands())
+        .group_by(ReleaseVector.model_id, ReleaseVector.release_id)
+        .having(signal.preference() > 0)
+    )
+    rows = db.session.execute(query).all()
+    if not rows:
+        return None
+    return als.fold_in(_gram(model.id), np.array([row[0] for row in rows]), np.array([float(row[1]) for row in rows]))
+
+
+@lru_cache(maxsize=4)
+def _gram(model_id: str) -> NDArray[np.float64]:
+    """YᵀY over all releases of a model, which never changes once it is trained."""
+    vectors = db.session.scalars(select(ReleaseVector.vector).where(ReleaseVector.model_id == model_id)).all()
+    stacked = np.array(vectors, dtype=np.float64)
+    return stacked.T @ stacked
 
 
 def _owned(account_id: str | None) -> set[str]:

@@ -1,7 +1,40 @@
-"""Routes of discovery."""
+"""Routes of discovery: shelves as fragments, for pages that load them after themselves."""
 
 from __future__ import annotations
 
-from flask import Blueprint
+from typing import Any
 
-blueprint = Blueprint("discovery", __name__)
+from flask import Blueprint, make_response, render_template
+from flask_babel import gettext as _
+from flask_login import current_user
+
+from app.catalog.models import Release
+from app.core.auth import Access, access
+from app.discovery import queries
+
+blueprint = Blueprint("discovery", __name__, url_prefix="/shelves")
+
+_LENGTH = 6
+
+
+@blueprint.get("/for-you")
+@access(Access.PUBLIC)
+def for_you() -> Any:
+    """What this person may like; for a guest, what is popular."""
+    if current_user.is_authenticated:
+        return _shelf(_("For you"), queries.for_you(current_user.id, _LENGTH))
+    return _shelf(_("Popular now"), queries.popular(_LENGTH))
+
+
+@blueprint.get("/fans-also-bought/<release_id>")
+@access(Access.PUBLIC)
+def fans_also_bought(release_id: str) -> Any:
+    """What else the people who like this release like; an empty answer where nobody knows."""
+    account_id = current_user.id if current_user.is_authenticated else None
+    return _shelf(_("Fans also bought"), queries.fans_also_bought(release_id, account_id, _LENGTH))
+
+
+def _shelf(title: str, releases: list[Release]) -> Any:
+    answer = make_response(render_template("discovery/shelf.html", title=title, releases=releases))
+    answer.headers["Cache-Control"] = "private, no-cache"
+    return answer

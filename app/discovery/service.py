@@ -1,12 +1,25 @@
-"""The event log's one writer."""
+"""The event log's one writer, and the training that turns it into vectors."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from time import perf_counter
+from typing import Any
 
+import numpy as np
+from sqlalchemy import delete, exists, func, insert, select, update
+
+from app.catalog.models import Release, Status
 from app.core import clock
 from app.core.db import db
-from app.discovery.models import Event, EventKind
+from app.discovery import als, queries, signal
+from app.discovery.models import FACTORS, AccountVector, Event, EventKind, RecommenderModel, ReleaseVector
+
+KEPT_MODELS = 2
+"""The model in use, and the one before it for pages that began with it."""
+
+# Any number that nothing else in the database locks on.
+_TRAINING_LOCK = 0x57_43_41_4C_53
 
 
 def record(
@@ -32,3 +45,80 @@ def record(
     )
     db.session.add(event)
     return event
+
+
+def is_stale() -> bool:
+    """Whether anything happened since the active model was trained."""
+    model = queries.active_model()
+    return model is None or bool(db.session.scalar(select(exists().where(Event.id > model.settings["until_event"]))))
+
+
+def train(most_factors: int = FACTORS) -> RecommenderModel:
+    """Learn from the events that stand of published releases, and make the new model the active one.
+
+    Never called within a request. With nothing to learn from, the active model is an empty one, and every shelf
+    shows what is popular.
+    """
+    started = perf_counter()
+    db.session.execute(select(func.pg_advisory_xact_lock(_TRAINING_LOCK)))
+    until = db.session.scalar(select(func.max(Event.id))) or 0
+    factors = als.factorise(_preferences(until), most_factors=min(most_factors, FACTORS))
+    model = RecommenderModel(
+        active=True,
+        settings={
+            "factors": factors.releases.shape[1] if factors else 0,
+            "alpha": als.ALPHA,
+            "regularisation": als.REGULARISATION,
+            "iterations": als.ITERATIONS,
+            "accounts": len(factors.account_ids) if factors else 0,
+            "releases": len(factors.release_ids) if factors else 0,
+            "until_event": until,
+            "seconds": round(perf_counter() - started, 3),
+        },
+    )
+    db.session.execute(update(RecommenderModel).where(RecommenderModel.active).values(active=False))
+    db.session.add(model)
+    db.session.flush()
+    if factors:
+        for table, column, ids, vectors in (
+            (ReleaseVector, "release_id", factors.release_ids, factors.releases),
+            (AccountVector, "account_id", factors.account_ids, factors.accounts),
+        ):
+            rows = _vector_rows(model.id, column, ids, vectors)
+            if rows:
+                db.session.execute(insert(table), rows)
+    _prune()
+    return model
+
+
+def _preferences(until: int) -> list[tuple[str, str, float]]:
+    query = (
+        select(Event.account_id, Event.release_id, signal.preference())
+        .join(Release, Release.id == Event.release_id)
+        .where(signal.stands(), Event.id <= until, Release.status == Status.PUBLISHED)
+        .group_by(Event.account_id, Event.release_id)
+        .having(signal.preference() > 0)
+    )
+    return [(account_id, release_id, float(r)) for account_id, release_id, r in db.session.execute(query)]
+
+
+def _vector_rows(model_id: str, column: str, ids: list[str], vectors: als.Vectors) -> list[dict[str, Any]]:
+    """Rows to insert; a vector of no length points nowhere and is left out (its cosine would be no number)."""
+    padded = np.zeros((len(ids), FACTORS), dtype=np.float32)
+    padded[:, : vectors.shape[1]] = vectors
+    return [
+        {"model_id": model_id, column: one, "vector": vector}
+        for one, vector in zip(ids, padded, strict=True)
+        if np.isfinite(vector).all() and vector.any()
+    ]
+
+
+def _prune() -> None:
+    newest = select(RecommenderModel.id).order_by(
+        RecommenderModel.active.desc(), RecommenderModel.created_at.desc(), RecommenderModel.id
+    )
+    db.session.execute(
+        delete(RecommenderModel)
+        .where(RecommenderModel.id.not_in(newest.limit(KEPT_MODELS)))
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,95 @@
+"""Matrix factorisation for implicit feedback, by alternating least squares.
+
+Y. Hu, Y. Koren, C. Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008. What a person did
+with a release is r; that they like it at all is p = 1; how sure we are of it is c = 1 + α·log(1 + r/ε), the paper's
+equation for counts that spread widely, with ε = 1. Of what they never touched, p = 0 and c = 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import ceil, sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]
+
+# Chosen on planted tastes of 2 to 6 groups with noise, 12 to 120 releases: top-3 shelves are 93 % of the person's own
+# group. With the customary λ of 0.01 to 0.1 a small shop's model learns each person by heart (65 to 87 %).
+ALPHA = 10.0
+REGULARISATION = 5.0
+ITERATIONS = 20
+_SEED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Factors:
+    """One vector per person and per release, in the order of the ids; their inner product is near p."""
+
+    account_ids: list[str]
+    release_ids: list[str]
+    accounts: Vectors
+    releases: Vectors
+
+
+def confidence(preference: Any) -> Any:
+    """c of the paper, for r in whole listens."""
+    return 1.0 + ALPHA * np.log1p(preference)
+
+
+def suitable_factors(accounts: int, releases: int, most: int) -> int:
+    """How many factors so much data can fill; more would learn each person by heart and generalise to nobody."""
+    return max(1, min(most, ceil(sqrt(min(accounts, releases)))))
+
+
+def factorise(preferences: Iterable[tuple[str, str, float]], *, most_factors: int) -> Factors | None:
+    """Factors of (account id, release id, r > 0), each pair at most once; None where there are none.
+
+    The same input gives the same factors on one machine.
+    """
+    rows = sorted(preferences)
+    if not rows:
+        return None
+    # Heavy, and only training needs them: a web process never imports either.
+    from implicit.cpu.als import AlternatingLeastSquares
+    from scipy.sparse import csr_matrix
+    from threadpoolctl import threadpool_limits
+
+    account_ids = sorted({row[0] for row in rows})
+    release_ids = sorted({row[1] for row in rows})
+    row_of = {account_id: index for index, account_id in enumerate(account_ids)}
+    column_of = {release_id: index for index, release_id in enumerate(release_ids)}
+    matrix = csr_matrix(
+        (
+            confidence(np.array([row[2] for row in rows])).astype(np.float32),
+            ([row_of[row[0]] for row in rows], [column_of[row[1]] for row in rows]),
+        ),
+        shape=(len(account_ids), len(release_ids)),
+    )
+    # implicit runs threads of its own over the rows; BLAS threads beneath them would fight for the same cores.
+    with threadpool_limits(limits=1, user_api="blas"):
+        model = AlternatingLeastSquares(
+            factors=suitable_factors(len(account_ids), len(release_ids), most_factors),
+            regularization=REGULARISATION,
+            alpha=1.0,  # the matrix holds confidences already
+            iterations=ITERATIONS,
+            use_cg=matrix.nnz > 100_000,  # the exact solver is quick enough below, and gives the same each time
+            random_state=_SEED,
+        )
+        model.fit(matrix, show_progress=False)
+    return Factors(account_ids, release_ids, model.user_factors, model.item_factors)
+
+
+def fold_in(gram: NDArray[np.float64], liked: Vectors, preferences: NDArray[np.float64]) -> Vectors:
+    """The vector of a person whom training has not seen, from the releases they touched (equation 4 of the paper).
+
+    x = (YᵀY + Yᵀ(C − I)Y + λI)⁻¹ YᵀC p, where `gram` is YᵀY over all releases of the model, `liked` the rows of Y
+    with p = 1 and `preferences` their r; rows with p = 0 drop out of the rest, because C − I and p are zero there.
+    """
+    sure = confidence(preferences)
+    rows = liked.astype(np.float64)
+    left = gram + rows.T @ ((sure - 1.0)[:, None] * rows) + REGULARISATION * np.eye(len(gram))
+    return np.linalg.solve(left, rows.T @ sure).astype(np.float32)
