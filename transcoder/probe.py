@@ -315,3 +315,17 @@ def _too_long(most: int) -> NotMedia:
 def _plain(error: FFmpegError) -> str:
     """FFmpeg's reason without the path and the error number."""
     return (error.strerror or "unknown").lower()
+
+
+def container_metadata(path: Path) -> dict[str, str]:
+    """What libav finds written in a Matroska or QuickTime file, by its own names; empty for other formats."""
+    sniffed = sniff(path)
+    if sniffed.demuxer not in ("matroska", "mov"):
+        return {}
+    with av.open(
+        f"file:{path.resolve()}",
+        format=sniffed.demuxer,
+        options={"protocol_whitelist": "file"},
+        metadata_errors="replace",
+    ) as container:
+        return dict(container.metadata)
