@@ -107,9 +107,7 @@ def run_all(
     return stderr
 
 
-def _start(
-    index: int, command: Command, cwd: Path, wall_seconds: float, selector: selectors.BaseSelector
-) -> _Child:
+def _start(index: int, command: Command, cwd: Path, wall_seconds: float, selector: selectors.BaseSelector) -> _Child:
     launch = [sys.executable, "-I", "-S", launcher.__file__]
     limits = [str(os.getpid()), str(int(wall_seconds * _CPU_CORES)), str(_FILE_BYTES)]
     process = subprocess.Popen(
@@ -129,9 +127,7 @@ def _start(
     return child
 
 
-def _read(
-    child: _Child, pipe: IO[bytes], is_stderr: bool, selector: selectors.BaseSelector, done: list[float]
-) -> bool:
+def _read(child: _Child, pipe: IO[bytes], is_stderr: bool, selector: selectors.BaseSelector, done: list[float]) -> bool:
     data = os.read(pipe.fileno(), 65536)
     if not data:
         selector.unregister(pipe)

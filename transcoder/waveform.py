@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from itertools import pairwise
 
 VALUES = 400
 # Finer than what is shown, so that a duration the container got wrong by a little costs no window.
@@ -24,8 +25,7 @@ def parse(text: str, values: int = VALUES) -> list[int]:
         return []
     edges = [index * len(peaks) / values for index in range(values + 1)]
     return [
-        round(255 * max(peaks[int(first) : max(int(first) + 1, math.ceil(last))]))
-        for first, last in zip(edges, edges[1:], strict=False)
+        round(255 * max(peaks[int(first) : max(int(first) + 1, math.ceil(last))])) for first, last in pairwise(edges)
     ]
 
 

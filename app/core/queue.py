@@ -79,3 +79,12 @@ def defer(
         },
     )
     return int(row.scalar_one())
+
+
+def waiting_args(task_name: str) -> list[dict[str, Any]]:
+    """The arguments of every job of that task that waits or runs."""
+    rows = db.session.execute(
+        text("SELECT args FROM procrastinate_jobs WHERE task_name = :task AND status IN ('todo', 'doing')"),
+        {"task": task_name},
+    )
+    return list(rows.scalars())

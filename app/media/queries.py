@@ -1,0 +1,80 @@
+"""What pages and players ask about masters and what was made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+
+from app.core.db import db
+from app.media.models import Master, Rendition, RenditionKind, StreamKey, TranscodeJob
+from transcoder.downloads import NAMES
+
+
+def stream_of(track_id: str) -> Rendition | None:
+    """The encrypted stream in force."""
+    return _one(track_id, RenditionKind.STREAM)
+
+
+def thumbnails_of(track_id: str) -> Rendition | None:
+    """The thumbnail strip of a film; its facts say how it is laid out."""
+    return _one(track_id, RenditionKind.THUMBNAILS)
+
+
+def stream_key(track_id: str) -> bytes:
+    """The AES-128 key of a track's stream. Ask `licenses.may` before giving it to anybody."""
+    return db.session.scalars(select(StreamKey.key).where(StreamKey.track_id == track_id)).one()
+
+
+def previews_of(track_ids: Sequence[str]) -> dict[str, Rendition]:
+    """The previews of tracks, by track id; a track that has none is left out."""
+    return _by_track(track_ids, RenditionKind.PREVIEW)
+
+
+def posters_of(track_ids: Sequence[str]) -> dict[str, Rendition]:
+    """The poster frames of films, by track id."""
+    return _by_track(track_ids, RenditionKind.POSTER)
+
+
+def downloads_of(track_id: str) -> dict[str, Rendition]:
+    """The files of a track by format, in the order they are offered."""
+    found = {
+        rendition.name: rendition
+        for rendition in db.session.scalars(
+            select(Rendition).where(Rendition.track_id == track_id, Rendition.kind == RenditionKind.DOWNLOAD)
+        )
+    }
+    return {name: found[name] for name in sorted(found, key=NAMES.index)}
+
+
+def master_of(track_id: str) -> Master | None:
+    """The master in force."""
+    return db.session.scalar(
+        select(Master).where(Master.track_id == track_id).order_by(Master.created_at.desc(), Master.id).limit(1)
+    )
+
+
+def job_of(track_id: str) -> TranscodeJob | None:
+    """The job of the master in force."""
+    return jobs_of([track_id]).get(track_id)
+
+
+def jobs_of(track_ids: Sequence[str]) -> dict[str, TranscodeJob]:
+    """The jobs of the masters in force, by track id."""
+    rows = db.session.scalars(
+        select(TranscodeJob)
+        .join(Master, TranscodeJob.master_id == Master.id)
+        .where(Master.track_id.in_(track_ids))
+        .order_by(Master.created_at, Master.id.desc())
+        .execution_options(populate_existing=True)
+    )
+    return {job.master.track_id: job for job in rows}
+
+
+def _one(track_id: str, kind: RenditionKind) -> Rendition | None:
+    return db.session.scalar(select(Rendition).where(Rendition.track_id == track_id, Rendition.kind == kind))
+
+
+def _by_track(track_ids: Sequence[str], kind: RenditionKind) -> dict[str, Rendition]:
+    rows = db.session.scalars(select(Rendition).where(Rendition.track_id.in_(track_ids), Rendition.kind == kind))
+    return {rendition.track_id: rendition for rendition in rows}

@@ -1,0 +1,253 @@
+"""Masters in, renditions out: every write to what the room owns.
+
+A job is claimed by raising its attempt number, and that number is the fence: an attempt that was overtaken can
+neither report nor publish.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, Update, delete, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from app.catalog.models import Track
+from app.core import clock, ids, queue
+from app.core.db import db
+from app.media.models import JobState, Master, Rendition, StreamKey, TranscodeJob
+from app.settings import Settings
+from media_store import keys
+from transcoder import contract
+
+MAX_ATTEMPTS = 3
+TASK = "media.transcode"
+
+
+class Superseded(Exception):
+    """Another attempt has taken the job over, or it is finished: this one must stop and leave no trace."""
+
+
+def enqueue_master(track: Track, *, sha256: str, size: int, filename: str, probe: contract.Probe) -> TranscodeJob:
+    """Make a stored master the one in force and put its transcoding on the queue, in the caller's transaction.
+
+    The same master again gives the same job: untouched while it is on its way or done, started afresh where it had
+    failed or another master had come between.
+    """
+    _lock_track(track.id)
+    newest = newest_master(track.id)
+    master = db.session.scalar(select(Master).where(Master.track_id == track.id, Master.sha256 == sha256))
+    if master is None:
+        master = Master(track_id=track.id, sha256=sha256, size=size, filename=filename[:255], probe=probe.to_dict())
+        db.session.add(master)
+        db.session.flush()
+        job = TranscodeJob(master_id=master.id)
+        db.session.add(job)
+        db.session.flush()
+        _defer(job.id)
+        return job
+    job = db.session.scalars(select(TranscodeJob).where(TranscodeJob.master_id == master.id)).one()
+    if newest is not master:
+        master.created_at = clock.now()
+    if job.state == JobState.FAILED or (newest is not master and job.state == JobState.DONE):
+        _restart(job)
+    return job
+
+
+def claim(job_id: str) -> TranscodeJob | None:
+    """Take a job on: raise its attempt and mark it running. None where it is finished, unknown, or past saving.
+
+    Taking over a running job is meant: the queue gives a job to one worker at a time, and again only when the
+    worker before is lost. A job whose workers were lost too often ends failed here.
+    """
+    now = clock.now()
+    taken = _changed(
+        update(TranscodeJob)
+        .where(
+            TranscodeJob.id == job_id,
+            TranscodeJob.state.in_([JobState.QUEUED, JobState.RUNNING]),
+            TranscodeJob.attempt < MAX_ATTEMPTS,
+        )
+        .values(
+            state=JobState.RUNNING,
+            attempt=TranscodeJob.attempt + 1,
+            progress=0.0,
+            stage="fetch",
+            started_at=now,
+            heartbeat_at=now,
+        )
+    )
+    if not taken:
+        _changed(
+            update(TranscodeJob)
+            .where(TranscodeJob.id == job_id, TranscodeJob.state.in_([JobState.QUEUED, JobState.RUNNING]))
+            .values(
+                state=JobState.FAILED,
+                reason=f"The worker was lost {MAX_ATTEMPTS} times while it worked on this master. Look into the file.",
+                finished_at=now,
+            )
+        )
+        return None
+    job = db.session.get(TranscodeJob, job_id, populate_existing=True)
+    assert job is not None
+    return job
+
+
+def message_for(job: TranscodeJob, settings: Settings) -> contract.TranscodeJob:
+    """All that the transcoder has to know of a claimed job."""
+    track = job.master.track
+    key = db.session.scalars(select(StreamKey.key).where(StreamKey.track_id == track.id)).one()
+    return contract.TranscodeJob(
+        job_id=job.id,
+        attempt=job.attempt,
+        master_key=keys.master(job.master.sha256),
+        master_sha256=job.master.sha256,
+        probe=contract.Probe.from_dict(job.master.probe),
+        tags=tags_of(track),
+        stream_key=key,
+        cover_key=track.release.cover_key,
+        x264_preset=settings.x264_preset,
+        cpu_count=settings.cpu_count,
+    )
+
+
+def tags_of(track: Track) -> contract.TagSet:
+    """What the downloads of a track say of themselves: what the catalogue says."""
+    release = track.release
+    return contract.TagSet(
+        title=track.title,
+        title_zh=track.title_zh,
+        artist=track.credited_artist.name,
+        artist_zh=track.credited_artist.name_zh,
+        album=release.title,
+        album_zh=release.title_zh,
+        album_artist=release.artist.name,
+        label=release.label.name if release.label else None,
+        genre=release.genre.name if release.genre else None,
+        year=release.released_on.year if release.released_on else None,
+        track=track.position,
+        track_total=sum(1 for each in release.tracks if each.disc == track.disc),
+        disc=track.disc,
+        disc_total=max(each.disc for each in release.tracks),
+        isrc=track.isrc,
+    )
+
+
+def report_progress(job_id: str, attempt: int, stage: str, fraction: float) -> None:
+    """Say how far the attempt is; raise Superseded when it is no longer the one that counts."""
+    values = {"stage": stage[:40], "progress": min(1.0, max(0.0, fraction)), "heartbeat_at": clock.now()}
+    if not _changed(_running(job_id, attempt).values(values)):
+        raise Superseded(job_id)
+
+
+def publish(report: contract.RenditionReport) -> None:
+    """Put what was made in force: the track's renditions are swapped whole, and the job is done.
+
+    Where a newer master has come meanwhile, the job is done and publishes nothing. Raises Superseded.
+    """
+    job = db.session.get(TranscodeJob, report.job_id)
+    if job is None:
+        raise Superseded(report.job_id)
+    track_id = job.master.track_id
+    _lock_track(track_id)
+    now = clock.now()
+    done = _running(report.job_id, report.attempt).values(
+        state=JobState.DONE,
+        progress=1.0,
+        stage="done",
+        heartbeat_at=now,
+        finished_at=now,
+        report={"loudness": report.loudness, "timings": report.timings},
+    )
+    if not _changed(done):
+        raise Superseded(report.job_id)
+    if newest_master(track_id) is not job.master:
+        return
+    db.session.execute(delete(Rendition).where(Rendition.track_id == track_id))
+    for made in report.renditions:
+        db.session.add(
+            Rendition(
+                track_id=track_id,
+                master_id=job.master_id,
+                kind=made.kind,
+                name=made.name,
+                key=made.key,
+                content_type=made.content_type,
+                suffix=made.suffix,
+                size=made.size,
+                facts=made.facts,
+            )
+        )
+    db.session.flush()
+
+
+def fail(job_id: str, attempt: int, reason: str, *, retryable: bool = False) -> bool:
+    """Record that an attempt ended without success; return whether there is to be another.
+
+    A retryable failure puts the job back to wait, unless it was the last attempt. An attempt that was overtaken
+    changes nothing.
+    """
+    if retryable and attempt < MAX_ATTEMPTS:
+        waiting = {"state": JobState.QUEUED, "stage": "queued", "progress": 0.0, "heartbeat_at": clock.now()}
+        return _changed(_running(job_id, attempt).values(waiting))
+    if retryable:
+        reason = f"{reason} (tried {MAX_ATTEMPTS} times)"
+    _changed(_running(job_id, attempt).values(state=JobState.FAILED, reason=reason, finished_at=clock.now()))
+    return False
+
+
+def requeue_lost(silent_seconds: float) -> list[str]:
+    """Put unfinished jobs that no queue message speaks of back on the queue; return their ids.
+
+    Only such as have been silent for so long: a job that ended just now may still be writing its row.
+    """
+    spoken_of = {args.get("job_id") for args in queue.waiting_args(TASK)}
+    lost = []
+    for job in db.session.scalars(
+        select(TranscodeJob)
+        .where(TranscodeJob.state.in_([JobState.QUEUED, JobState.RUNNING]))
+        .with_for_update(skip_locked=True, of=TranscodeJob)
+    ):
+        silent = (clock.now() - (job.heartbeat_at or job.created_at)).total_seconds()
+        if job.id not in spoken_of and silent > silent_seconds:
+            job.state, job.stage, job.progress = JobState.QUEUED, "queued", 0.0
+            _defer(job.id)
+            lost.append(job.id)
+    return lost
+
+
+def newest_master(track_id: str) -> Master | None:
+    """The master in force."""
+    return db.session.scalar(
+        select(Master).where(Master.track_id == track_id).order_by(Master.created_at.desc(), Master.id).limit(1)
+    )
+
+
+def _restart(job: TranscodeJob) -> None:
+    job.state, job.stage, job.progress, job.attempt = JobState.QUEUED, "queued", 0.0, 0
+    job.reason, job.finished_at = None, None
+    db.session.flush()
+    _defer(job.id)
+
+
+def _defer(job_id: str) -> None:
+    # The lock keeps two workers off one job, whatever is on the queue.
+    queue.defer(TASK, queue_name=queue.TRANSCODE, lock=f"transcode:{job_id}", args={"job_id": job_id})
+
+
+def _lock_track(track_id: str) -> None:
+    """Make the track's key where there is none, and hold its row: masters of one track come one at a time."""
+    row = {"id": ids.new_id(), "created_at": clock.now(), "track_id": track_id, "key": secrets.token_bytes(16)}
+    db.session.execute(insert(StreamKey).values(row).on_conflict_do_nothing(index_elements=["track_id"]))
+    db.session.execute(select(StreamKey.id).where(StreamKey.track_id == track_id).with_for_update())
+
+
+def _running(job_id: str, attempt: int) -> Update:
+    return update(TranscodeJob).where(
+        TranscodeJob.id == job_id, TranscodeJob.attempt == attempt, TranscodeJob.state == JobState.RUNNING
+    )
+
+
+def _changed(statement: Update) -> bool:
+    result: CursorResult[Any] = cast("CursorResult[Any]", db.session.execute(statement))
+    return result.rowcount == 1
