@@ -1,0 +1,197 @@
+"""The webhook route: whose word it takes, and that it takes it once."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+from support import rows
+from support.shop import LiveShop, live_shop, offer
+
+from app.accounts.models import Account
+from app.cart import service as carts
+from app.core.db import db, transaction
+from app.licenses.models import License
+from app.orders import settlement
+from app.orders.models import Order, OrderState
+from app.payments.models import PaymentEvent
+from app.payments.sandbox import objects
+from app.payments.sandbox.state import State
+from app.payments.sandbox.webhooks import sign
+from app.settings import Settings
+
+SECRET = "whsec_test_0123456789"
+
+
+def body(kind: str = "customer.created", subject: dict | None = None) -> bytes:
+    return json.dumps(objects.event(kind, subject or {"id": "cus_1", "object": "customer"})).encode()
+
+
+def post(client: FlaskClient, raw: bytes, header: str | None) -> int:
+    headers = {"Content-Type": "application/json"} | ({"Stripe-Signature": header} if header is not None else {})
+    return client.post("/webhooks/stripe", data=raw, headers=headers).status_code
+
+
+def kept() -> int:
+    return db.session.scalar(select(func.count()).select_from(PaymentEvent)) or 0
+
+
+def now() -> int:
+    return int(time.time())
+
+
+def test_an_event_of_a_kind_we_do_not_know_is_acknowledged_and_kept_once(app: Flask, client: FlaskClient) -> None:
+    raw = body()
+    for _again in range(3):
+        assert post(client, raw, sign(raw, SECRET, now())) == 204
+    assert kept() == 1
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        "nonsense",
+        "t=,v1=",
+        f"t={int(time.time())}",
+        f"t={int(time.time())},v1={'0' * 64}",
+        "v1=abc,t=never",
+    ],
+)
+def test_an_event_without_a_signature_is_refused(app: Flask, client: FlaskClient, header: str | None) -> None:
+    assert post(client, body(), header) == 400
+    assert kept() == 0
+
+
+def test_forged_stale_and_future_signatures_are_refused(app: Flask, client: FlaskClient) -> None:
+    raw = body()
+    assert post(client, raw, sign(raw, "whsec_of_somebody_else", now())) == 400
+    assert post(client, raw + b" ", sign(raw, SECRET, now())) == 400
+    assert post(client, raw, sign(raw, SECRET, now() - 301)) == 400
+    assert post(client, raw, sign(raw, SECRET, now() + 330)) == 400
+    assert post(client, raw, sign(raw, SECRET, now() + 86_400)) == 400
+    assert kept() == 0
+    assert post(client, raw, sign(raw, SECRET, now() - 240)) == 204
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"{}", b'{"object": "event"}', b"\xff\xfe", b'{"data": {"object": 1}}'])
+def test_a_signed_body_that_is_no_event_is_refused(app: Flask, client: FlaskClient, raw: bytes) -> None:
+    assert post(client, raw, sign(raw, SECRET, now())) == 400
+
+
+@pytest.fixture
+def live(settings: Settings, tmp_path: Path) -> Iterator[LiveShop]:
+    with live_shop(settings, tmp_path, deliver=False, csrf=False) as running:
+        yield running
+
+
+def open_order(account: Account) -> Order:
+    with transaction():
+        cart = carts.open_cart(account.id)
+    offer_id = offer(release=rows.release()).id
+    with transaction():
+        carts.add(cart, offer_id)
+    pages = settlement.Pages("http://shop.test/orders/{order}/return", "http://shop.test/cart")
+    order, _address = settlement.start_checkout(account, cart, pages=pages, locale="en")
+    return order
+
+
+def pay(live: LiveShop, order: Order, **changes: object) -> dict:
+    """Pay at the sandbox, `changes` being what is then different about its session; return the session."""
+    state: State = live.sandbox.extensions["sandbox_state"]
+    with state.transaction() as connection:
+        session = State.get(connection, "checkout.session", order.checkout_id or "")
+        assert session is not None
+        payment = objects.payment_intent(session, "card", {})
+        session = objects.completed(session, payment, "ada@example.org") | changes
+        State.put(connection, payment)
+        State.put(connection, session)
+    return session
+
+
+def send(live: LiveShop, kind: str, subject: dict) -> int:
+    raw = body(kind, subject)
+    return post(live.app.test_client(), raw, sign(raw, SECRET, now()))
+
+
+def grants() -> int:
+    return db.session.scalar(select(func.count()).select_from(License)) or 0
+
+
+def state_of(order: Order) -> str:
+    db.session.rollback()
+    db.session.refresh(order)
+    return order.state
+
+
+def test_events_in_any_order_and_number_pay_the_order_once(live: LiveShop) -> None:
+    order = open_order(rows.account())
+    session = pay(live, order)
+    for kind in (
+        "checkout.session.async_payment_succeeded",
+        "checkout.session.expired",
+        "checkout.session.completed",
+        "payment_intent.succeeded",
+        "checkout.session.completed",
+    ):
+        assert send(live, kind, session) == 204
+    assert state_of(order) == OrderState.PAID
+    assert grants() == 1
+
+
+def test_an_event_that_says_paid_is_not_believed_while_the_gateway_says_unpaid(live: LiveShop) -> None:
+    order = open_order(rows.account())
+    claim = {"id": order.checkout_id, "object": "checkout.session", "payment_status": "paid", "status": "complete"}
+    assert send(live, "checkout.session.completed", claim) == 204
+    assert state_of(order) == OrderState.PENDING
+    assert grants() == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"amount_total": 1}, {"currency": "usd"}, {"client_reference_id": None}, {"client_reference_id": "another"}],
+    ids=lambda change: "-".join(change),
+)
+def test_a_payment_that_does_not_match_grants_nothing_and_is_kept_and_logged(
+    live: LiveShop, change: dict, caplog: pytest.LogCaptureFixture
+) -> None:
+    order = open_order(rows.account())
+    session = pay(live, order, **change)
+    assert send(live, "checkout.session.completed", session) == 204
+    assert state_of(order) == OrderState.PENDING
+    assert grants() == 0
+    assert kept() == 1
+    assert any(record.levelname == "ERROR" and "mismatch" in record.message for record in caplog.records)
+
+
+def test_an_event_whose_effect_cannot_be_taken_now_is_not_kept_so_that_it_comes_again(live: LiveShop) -> None:
+    order = open_order(rows.account())
+    session = pay(live, order)
+    unknown = session | {"id": "cs_test_unknown"}
+    assert send(live, "checkout.session.completed", unknown) == 503
+    assert kept() == 0
+
+
+def test_an_expired_payment_page_cancels_its_order(live: LiveShop) -> None:
+    order = open_order(rows.account())
+    session = pay(live, order, status="expired", payment_status="unpaid", payment_intent=None)
+    assert send(live, "checkout.session.expired", session) == 204
+    assert state_of(order) == OrderState.CANCELLED
+
+
+def test_a_refund_made_at_the_gateway_takes_the_music_back_and_a_partial_one_does_not(live: LiveShop) -> None:
+    order = open_order(rows.account())
+    session = pay(live, order)
+    send(live, "checkout.session.completed", session)
+    charge = {"id": "ch_1", "object": "charge", "payment_intent": session["payment_intent"], "refunded": False}
+    assert send(live, "charge.refunded", charge) == 204
+    assert state_of(order) == OrderState.PAID
+    assert send(live, "charge.refunded", charge | {"refunded": True}) == 204
+    assert state_of(order) == OrderState.REFUNDED
