@@ -1,0 +1,62 @@
+"""What a browser test does over and over: the shop's addresses, signing up, buying."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from flask import Flask
+from playwright.sync_api import Page
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "test-results"
+PASSWORD = "correct horse battery"
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Shop:
+    """The running shop. `app` is one more on the same database and store, for what a test looks up by itself."""
+
+    base_url: str
+    app: Flask
+    releases: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.base_url
+
+    def release_url(self, title: str) -> str:
+        """The address of a release's page."""
+        return f"{self.base_url}/releases/{self.releases[title]}"
+
+    @property
+    def album(self) -> str:
+        """The page of an album of two tracks."""
+        return self.release_url("Harbour Lights")
+
+    @property
+    def film(self) -> str:
+        """The page of a film."""
+        return self.release_url("Night Ferry")
+
+
+def sign_up(page: Page) -> str:
+    """Make an account by its form; return its e-mail."""
+    email = f"listener{next(_numbers)}@example.org"
+    page.goto("/sign-up")
+    page.get_by_label("Name", exact=True).fill("Ada")
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.locator("#main").get_by_role("button", name="Make an account").click()
+    page.wait_for_url("**/")
+    return email
+
+
+def buy(page: Page, release_url: str) -> None:
+    """Put the release in the cart, pay by the test card, wait until it is theirs."""
+    page.goto(release_url)
+    page.get_by_role("button", name="Add to cart").click()
+    page.get_by_role("button", name="Pay").click()
+    page.locator("#pay").click()
+    page.get_by_role("heading", name="It’s yours").wait_for()
