@@ -16,6 +16,11 @@ def stream_of(track_id: str) -> Rendition | None:
     return _one(track_id, RenditionKind.STREAM)
 
 
+def streams_of(track_ids: Sequence[str]) -> dict[str, Rendition]:
+    """The encrypted streams in force, by track id."""
+    return _by_track(track_ids, RenditionKind.STREAM)
+
+
 def thumbnails_of(track_id: str) -> Rendition | None:
     """The thumbnail strip of a film; its facts say how it is laid out."""
     return _one(track_id, RenditionKind.THUMBNAILS)

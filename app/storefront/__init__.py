@@ -1,5 +1,6 @@
 """Storefront: the pages a listener browses. Home, search, release, artist, library.
 
-Owns: no table. Called by: nobody. May call: catalog, licenses, media, discovery, cart, orders, accounts, core.
+Owns: no table. Called by: nobody.
+May call: catalog, licenses, media, discovery, playback, cart, orders, accounts, core.
 Never: writes.
 """

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from sqlalchemy import select
+
 from app.catalog import queries as catalog
 from app.catalog.models import Genre, Kind, Offer, Release, Track
+from app.core.db import db
 from app.discovery import queries as discovery
 from app.licenses import queries as licenses
 from app.licenses.queries import Owned
-
-try:
-    from app.media import queries as media
-except ImportError:  # until the room lands
-    from app.storefront import _media_meanwhile as media
+from app.media import queries as media
+from app.playback.models import ResumePosition
 
 SHELF = 6  # a row of five on a wide screen, three rows of two on a phone
+LEFT_OFF = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +70,23 @@ class ReleasePage:
 
 
 @dataclass(frozen=True, slots=True)
-class Library:
-    """What a person owns."""
+class Left:
+    """A track that was left in the middle, `share` of the way through (0 to 1)."""
 
+    track: Track
+    position_ms: int
+
+    @property
+    def share(self) -> float:
+        """How far it was heard."""
+        return min(self.position_ms / self.track.duration_ms, 1.0) if self.track.duration_ms else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """What a person owns, and where they left off."""
+
+    left: list[Left]
     music: list[Owned]
     films: list[Owned]
     posters: Mapping[str, str]
@@ -103,7 +118,7 @@ def release_page(release: Release, account_id: str | None) -> ReleasePage:
         offer=active_offer(release.offers),
         owned_tracks=licenses.owned_track_ids(account_id) & set(ids),
         previews={track_id: f"/{rendition.key}" for track_id, rendition in media.previews_of(ids).items()},
-        playable={track_id for track_id in ids if media.stream_of(track_id) is not None},
+        playable=set(media.streams_of(ids)),
         poster=posters_of([release]).get(release.id),
         also=discovery.fans_also_bought(release.id, account_id, SHELF),
         owned_releases=licenses.owned_release_ids(account_id),
@@ -124,10 +139,24 @@ def library(account_id: str) -> Library:
     owned = licenses.library(account_id)
     films = [one for one in owned if one.release.kind == Kind.FILM]
     return Library(
+        left=left_off(account_id),
         music=[one for one in owned if one.release.kind != Kind.FILM],
         films=films,
         posters=posters_of([one.release for one in films]),
     )
+
+
+def left_off(account_id: str) -> list[Left]:
+    """The tracks a person left in the middle and may still play, the latest first."""
+    rows = db.session.execute(
+        select(ResumePosition.track_id, ResumePosition.position_ms)
+        .where(ResumePosition.account_id == account_id, ResumePosition.position_ms > 0)
+        .order_by(ResumePosition.updated_at.desc())
+    )
+    mine = licenses.owned_track_ids(account_id)
+    positions = {track_id: position for track_id, position in rows if track_id in mine}
+    tracks = catalog.tracks_by_ids(list(positions)[:LEFT_OFF])
+    return [Left(track, positions[track.id]) for track in tracks]
 
 
 def posters_of(releases: Iterable[Release]) -> dict[str, str]:

@@ -160,4 +160,4 @@ def artist(artist_id: str) -> str:
 @access(Access.SIGNED_IN)
 def library() -> str:
     """What the person owns."""
-    return render_template("storefront/library.html", library=queries.library(current_user.id), resume_url=None)
+    return render_template("storefront/library.html", library=queries.library(current_user.id))

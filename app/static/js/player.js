@@ -31,6 +31,8 @@ let play = null; // what the shop answered for the present track
 let preview = null; // the address of the running preview
 let renewed = false; // one renewal per failure: a second one in a row is a real failure
 let reportedAt = 0;
+let heard = 0; // seconds of this play that really sounded: jumps don't count
+let clockedAt = 0;
 let ticket = 0; // tells a late answer for an earlier press from the present one
 
 // ---- What the page offers -------------------------------------------------------------------------------------------
@@ -98,6 +100,8 @@ async function start(index, { position = null } = {}) {
     if (mine !== ticket) return;
     if (track.film) revealFilm(track.film);
     reportedAt = from;
+    clockedAt = from;
+    heard = 0;
     await sound();
   } catch (error) {
     if (mine === ticket) failed(error.kind ?? "network", error.status ?? 0);
@@ -230,6 +234,9 @@ function listen(element) {
   });
   on("waiting", () => setState("buffering"));
   on("timeupdate", () => {
+    const step = element.currentTime - clockedAt;
+    clockedAt = element.currentTime;
+    if (step > 0 && step < 2) heard += step;
     showTime(element.currentTime, lengthOf());
     if (Math.abs(element.currentTime - reportedAt) >= REPORT_SECONDS) report(false);
   });
@@ -256,7 +263,11 @@ function lengthOf() {
 function report(ended) {
   if (!play || !media.currentTime) return;
   reportedAt = media.currentTime;
-  shop.reportProgress(play.session, Math.round(media.currentTime * 1000), ended, csrfToken());
+  shop.reportProgress(
+    play.session,
+    { position_ms: Math.round(media.currentTime * 1000), played_ms: Math.round(heard * 1000), ended },
+    csrfToken(),
+  );
 }
 
 addEventListener("pagehide", () => report(false));

@@ -24,12 +24,12 @@ export async function requestPlay(trackId, token) {
   return answer.json();
 }
 
-/** Says how far the listening came. It may be lost; the next one says more. */
-export function reportProgress(session, positionMs, ended, token) {
+/** Says how far the listening came: {position_ms, played_ms, ended}. It may be lost; the next one says more. */
+export function reportProgress(session, progress, token) {
   fetch(`/plays/${encodeURIComponent(session)}/progress`, {
     method: "POST",
     headers: { Accept: "application/json", "Content-Type": "application/json", "X-CSRFToken": token },
-    body: JSON.stringify({ position_ms: positionMs, ended }),
+    body: JSON.stringify(progress),
     keepalive: true,
   }).catch(() => {});
 }
