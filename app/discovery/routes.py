@@ -22,8 +22,8 @@ _LENGTH = 6
 def for_you() -> Any:
     """What this person may like; for a guest, what is popular."""
     if current_user.is_authenticated:
-        return _shelf(_("For you"), queries.for_you(current_user.id, _LENGTH))
-    return _shelf(_("Popular now"), queries.popular(_LENGTH))
+        return _shelf("for-you", _("For you"), queries.for_you(current_user.id, _LENGTH))
+    return _shelf("popular", _("Popular now"), queries.popular(_LENGTH))
 
 
 @blueprint.get("/fans-also-bought/<release_id>")
@@ -31,10 +31,10 @@ def for_you() -> Any:
 def fans_also_bought(release_id: str) -> Any:
     """What else the people who like this release like; an empty answer where nobody knows."""
     account_id = current_user.id if current_user.is_authenticated else None
-    return _shelf(_("Fans also bought"), queries.fans_also_bought(release_id, account_id, _LENGTH))
+    return _shelf("fans-also-bought", _("Fans also bought"), queries.fans_also_bought(release_id, account_id, _LENGTH))
 
 
-def _shelf(title: str, releases: list[Release]) -> Any:
-    answer = make_response(render_template("discovery/shelf.html", title=title, releases=releases))
+def _shelf(name: str, title: str, releases: list[Release]) -> Any:
+    answer = make_response(render_template("discovery/shelf.html", id=f"shelf-{name}", title=title, releases=releases))
     answer.headers["Cache-Control"] = "private, no-cache"
     return answer

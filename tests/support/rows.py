@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from flask.testing import FlaskClient
 
 from app.accounts.models import Account
@@ -11,6 +13,9 @@ from app.catalog.models import Artist, Kind, Release, Status, Track
 from app.core import clock
 from app.core.db import db
 from app.licenses.models import License
+from app.media.models import Master, Rendition, RenditionKind, StreamKey
+from media_store import keys
+from media_store.interface import MediaStore
 
 _numbers = itertools.count(1)
 
@@ -72,3 +77,64 @@ def sign_in(client: FlaskClient, account: Account) -> None:
     with client.session_transaction() as session:
         session["_user_id"] = account.id
         session["_fresh"] = True
+
+
+def rendition(
+    track: Track, kind: RenditionKind, name: str, key: str, content_type: str, size: int, **facts: object
+) -> Rendition:
+    """Something published for a track, of a master that nobody looks at. The object itself is the test's to store."""
+    master = db.session.query(Master).filter_by(track_id=track.id).one_or_none()
+    if master is None:
+        master = Master(track_id=track.id, sha256="0" * 64, size=1, filename="master.wav", probe={})
+        db.session.add(master)
+        db.session.flush()
+    suffix = key.rpartition(".")[2] if "." in key else ""
+    made = Rendition(
+        track_id=track.id,
+        master_id=master.id,
+        kind=kind,
+        name=name,
+        key=key,
+        content_type=content_type,
+        suffix=suffix,
+        size=size,
+        facts=facts,
+    )
+    db.session.add(made)
+    db.session.commit()
+    return made
+
+
+def stream(track: Track, store: MediaStore, key: bytes = b"0123456789abcdef", name: str = "") -> Rendition:
+    """A stream of one short segment, encrypted with `key` as RFC 8216 wants it, and the key on record."""
+    playlist = (
+        "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:6\n#EXT-X-PLAYLIST-TYPE:VOD\n"
+        '#EXT-X-MAP:URI="init.mp4"\n#EXT-X-KEY:METHOD=AES-128,URI="../key/0.key"\n'
+        "#EXTINF:6.0,\n00001.m4s\n#EXT-X-ENDLIST\n"
+    )
+    encryptor = Cipher(algorithms.AES(key), modes.CBC((1).to_bytes(16, "big"))).encryptor()
+    clear = f"segment of {track.title}".encode()
+    padding = 16 - len(clear) % 16
+    sealed = encryptor.update(clear + bytes([padding]) * padding) + encryptor.finalize()
+    folder = keys.stream_prefix(hashlib.sha256(sealed + name.encode()).hexdigest())
+    multivariant = '#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1000,CODECS="mp4a.40.2"\naac-64/index.m3u8\n'
+    for member, body in (
+        ("multivariant.m3u8", multivariant.encode()),
+        ("aac-64/index.m3u8", playlist.encode()),
+        ("aac-64/init.mp4", b"init"),
+        ("aac-64/00001.m4s", sealed),
+    ):
+        store.put_bytes(keys.stream_member(folder, member), body, "application/octet-stream")
+    if not db.session.query(StreamKey).filter_by(track_id=track.id).count():
+        db.session.add(StreamKey(track_id=track.id, key=key))
+    return rendition(
+        track, RenditionKind.STREAM, "stream", folder, "application/vnd.apple.mpegurl", len(sealed), peaks=[0, 128, 255]
+    )
+
+
+def download(track: Track, store: MediaStore, name: str, body: bytes, content_type: str = "audio/flac") -> Rendition:
+    """A stored file of a track in a format."""
+    suffix = {"flac": "flac", "wav": "wav", "mp4": "mp4"}.get(name, "mp3")
+    key = keys.download(hashlib.sha256(body).hexdigest(), suffix)
+    store.put_bytes(key, body, content_type)
+    return rendition(track, RenditionKind.DOWNLOAD, name, key, content_type, len(body))
