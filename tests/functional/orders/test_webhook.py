@@ -81,7 +81,9 @@ def test_forged_stale_and_future_signatures_are_refused(app: Flask, client: Flas
     assert post(client, raw, sign(raw, SECRET, now() - 240)) == 204
 
 
-@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"{}", b'{"object": "event"}', b"\xff\xfe", b'{"data": {"object": 1}}'])
+@pytest.mark.parametrize(
+    "raw", [b"", b"{", b"[]", b"{}", b'{"object": "event"}', b"\xff\xfe", b'{"data": {"object": 1}}']
+)
 def test_a_signed_body_that_is_no_event_is_refused(app: Flask, client: FlaskClient, raw: bytes) -> None:
     assert post(client, raw, sign(raw, SECRET, now())) == 400
 

@@ -1,0 +1,177 @@
+"""Sign-up, sign-in, sign-out, language; and where one is led back to."""
+
+from __future__ import annotations
+
+import pytest
+from argon2 import PasswordHasher
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+from support import rows
+
+from app.accounts import service
+from app.accounts.models import Account, Role
+from app.accounts.redirects import own_path, without_language
+from app.core.db import db, transaction
+from app.core.i18n import COOKIE
+
+PASSWORD = "a quiet harbour"
+
+
+def register(email: str = "ada@example.org") -> Account:
+    with transaction():
+        return service.register(email, PASSWORD, "Ada")
+
+
+def test_a_password_is_kept_as_argon2id_and_opens_the_account_however_the_address_is_written(app: Flask) -> None:
+    ada = register("  Ada@Example.ORG ")
+    assert ada.email == "ada@example.org"
+    assert ada.password_hash.startswith("$argon2id$")
+    assert service.authenticate("ADA@example.org", PASSWORD) == ada
+    assert service.authenticate("ada@example.org", "another") is None
+    assert service.authenticate("bo@example.org", PASSWORD) is None
+    assert service.authenticate("no address", PASSWORD) is None
+    assert service.authenticate("ada@example.org", "x" * 100_000) is None
+
+
+def test_a_weak_hash_is_replaced_at_sign_in(app: Flask) -> None:
+    ada = register()
+    ada.password_hash = weak = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(PASSWORD)
+    db.session.commit()
+    with transaction():
+        assert service.authenticate(ada.email, PASSWORD) == ada
+    assert ada.password_hash != weak
+    assert service.authenticate(ada.email, PASSWORD) == ada
+
+
+def test_an_address_has_one_account(app: Flask) -> None:
+    register()
+    with pytest.raises(service.EmailTaken, match="Sign in instead"):
+        register("ADA@example.org")
+    assert db.session.scalar(select(func.count()).select_from(Account)) == 1
+
+
+@pytest.mark.parametrize("email", ["", "ada", "ada@", "@example.org", "a b@example.org", "ada@localhost", "a@b..c"])
+def test_what_is_no_address_is_refused(app: Flask, email: str) -> None:
+    with pytest.raises(service.BadAccount, match="e-mail"):
+        service.register(email, PASSWORD, "Ada")
+
+
+def test_addresses_of_other_scripts_have_one_form(app: Flask) -> None:
+    ada = register("Jose\u0301@müsik.example")
+    assert ada.email == "josé@xn--msik-0ra.example"
+    assert service.authenticate("JOSÉ@MÜSIK.example", PASSWORD) == ada
+
+
+@pytest.mark.parametrize("password", ["", "seven77", "x" * 201])
+def test_passwords_have_8_to_200_characters(app: Flask, password: str) -> None:
+    with pytest.raises(service.BadAccount, match="8 to 200"):
+        service.register("ada@example.org", password, "Ada")
+
+
+def test_a_login_for_the_demo_is_made_once_and_brought_up_to_date(app: Flask) -> None:
+    first = service.ensure_account("root@example.org", PASSWORD, "Root")
+    again = service.ensure_account("Root@example.org", "another password", "Root", role=Role.ADMIN)
+    assert first == again
+    assert again.role == Role.ADMIN
+    assert service.authenticate("root@example.org", "another password") == again
+
+
+def sign_in(client: FlaskClient, email: str, password: str, **fields: str):  # type: ignore[no-untyped-def]
+    return client.post("/sign-in", data={"email": email, "password": password, **fields})
+
+
+def test_an_unknown_address_and_a_wrong_password_get_the_same_answer(app: Flask, client: FlaskClient) -> None:
+    register()
+    unknown, wrong = sign_in(client, "bo@example.org", PASSWORD), sign_in(client, "ada@example.org", "another one")
+    assert unknown.status_code == wrong.status_code == 422
+    assert "do not go together" in unknown.text
+    assert unknown.text.replace("bo@example.org", "ada@example.org") == wrong.text
+
+
+def test_signing_in_begins_a_new_session_and_signing_out_ends_it(app: Flask, client: FlaskClient) -> None:
+    ada = register()
+    with client.session_transaction() as session:
+        session["planted"] = "before"
+    answer = sign_in(client, ada.email, PASSWORD, next="/cart")
+    assert (answer.status_code, answer.location) == (303, "/cart")
+    with client.session_transaction() as session:
+        assert session["_user_id"] == ada.id
+        assert "planted" not in session
+    assert client.get("/orders").status_code == 200
+    assert client.get("/sign-in?next=/orders").location == "/orders"
+    assert client.post("/sign-out").status_code == 303
+    assert client.get("/orders", headers={"Accept": "text/html"}).location == "/sign-in?next=/orders"
+    assert client.get("/sign-out").status_code == 405
+
+
+def test_who_asks_to_be_remembered_is_and_is_forgotten_at_sign_out(app: Flask, client: FlaskClient) -> None:
+    ada = register()
+    sign_in(client, ada.email, PASSWORD, remember="y")
+    assert client.get_cookie("remember_token") is not None
+    client.delete_cookie("wavecrate")
+    assert client.get("/orders").status_code == 200
+    client.post("/sign-out")
+    assert client.get_cookie("remember_token") is None
+    assert client.get("/orders").status_code == 302
+
+
+def test_signing_up_signs_in_and_errors_stand_by_their_fields(app: Flask, client: FlaskClient) -> None:
+    form = {"name": "Ada", "email": "ada@example.org", "password": PASSWORD}
+    bad = client.post("/sign-up", data={"name": "", "email": "ada", "password": "short"})
+    assert bad.status_code == 422
+    for message in ("Tell us your name.", "This is no e-mail address", "A password has 8 to 200 characters."):
+        assert message in bad.text
+    answer = client.post("/sign-up", data=form | {"next": "//evil.test"})
+    assert (answer.status_code, answer.location) == (303, "/")
+    assert "Welcome, Ada." in client.get("/cart").text
+    again = app.test_client().post("/sign-up", data=form)
+    assert again.status_code == 422
+    assert "Sign in instead" in again.text
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        None,
+        "",
+        "https://evil.test/",
+        "//evil.test/",
+        "///evil.test",
+        "/\\evil.test",
+        "\\\\evil.test",
+        "/\t/evil.test",
+        "/a\nb",
+        "javascript:alert(1)",
+        "evil",
+        " /cart",
+        "http:/cart",
+    ],
+)
+def test_no_way_back_leads_elsewhere(target: str | None) -> None:
+    assert own_path(target) is None
+
+
+def test_ways_back_within_the_shop_are_kept_whole() -> None:
+    assert own_path("/search?q=a%20b&page=2#results") == "/search?q=a%20b&page=2#results"
+    assert without_language("/search?q=%E6%BD%AE&lang=en&page=") == "/search?q=%E6%BD%AE&page="
+
+
+def test_the_language_is_chosen_here_and_for_the_account_and_one_stays_on_the_page(
+    app: Flask, client: FlaskClient
+) -> None:
+    answer = client.post("/language", data={"locale": "zh_Hans", "next": "/cart?lang=en"})
+    assert (answer.status_code, answer.location) == (303, "/cart")
+    cookie = client.get_cookie(COOKIE)
+    assert cookie is not None
+    assert cookie.value == "zh_Hans"
+    assert 'lang="zh-Hans"' in client.get("/cart").text
+    ada = rows.account()
+    rows.sign_in(client, ada)
+    answer = client.get("/language/en", headers={"Referer": "http://localhost/orders?x=1"})
+    assert answer.location == "/orders?x=1"
+    db.session.refresh(ada)
+    assert ada.locale == "en"
+    assert client.get("/language/en", headers={"Referer": "http://evil.test/orders"}).location == "/"
+    assert client.post("/language", data={"locale": "en", "next": "//evil.test"}).location == "/"
+    assert client.get("/language/tlh").status_code == 404
