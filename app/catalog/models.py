@@ -89,6 +89,7 @@ class Release(Identified, Timestamped, Titled, Model):
     genre_id: Mapped[str | None] = mapped_column(ForeignKey("genre.id"), index=True)
     released_on: Mapped[date | None]
     published_at: Mapped[datetime | None] = mapped_column(index=True)
+    publish_when_ready: Mapped[bool] = mapped_column(default=False, doc="publish once every track can be heard")
     description: Mapped[str | None] = mapped_column(Text)
     description_zh: Mapped[str | None] = mapped_column(Text)
     cover_key: Mapped[str | None] = mapped_column(String(90), doc="object key of the cover image")

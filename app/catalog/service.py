@@ -70,6 +70,12 @@ def ensure_artist(name: str, name_zh: str | None = None) -> Artist:
     return _ensure(Artist, name, name_zh)
 
 
+def set_chinese_name(named: Artist | Label | Genre, name_zh: str | None) -> None:
+    """Set or take away the Chinese name."""
+    named.name_zh = clean(name_zh, NAME_LIMIT)
+    db.session.flush()
+
+
 def ensure_label(name: str, name_zh: str | None = None) -> Label:
     """The label of that name, made if new."""
     return _ensure(Label, name, name_zh)
@@ -263,6 +269,30 @@ def publish(release: Release) -> None:
 
     Whether its recordings are ready to be heard is not known here: studio.service.publish asks that.
     """
+    _refuse_incomplete(release)
+    if not release.is_published:
+        release.status = Status.PUBLISHED
+        release.published_at = clock.now()
+    release.publish_when_ready = False
+    db.session.flush()
+
+
+def unpublish(release: Release) -> None:
+    """Hide the release; those who bought it keep it."""
+    release.status = Status.DRAFT
+    release.published_at = None
+    release.publish_when_ready = False
+    db.session.flush()
+
+
+def publish_when_ready(release: Release) -> None:
+    """Note that the release is to be published once its recordings can be heard; raise Incomplete as `publish` does."""
+    _refuse_incomplete(release)
+    release.publish_when_ready = not release.is_published
+    db.session.flush()
+
+
+def _refuse_incomplete(release: Release) -> None:
     missing = missing_for_publishing(release)
     if missing:
         raise Incomplete(
@@ -272,17 +302,6 @@ def publish(release: Release) -> None:
                 missing=", ".join(missing),
             )
         )
-    if not release.is_published:
-        release.status = Status.PUBLISHED
-        release.published_at = clock.now()
-        db.session.flush()
-
-
-def unpublish(release: Release) -> None:
-    """Hide the release; those who bought it keep it."""
-    release.status = Status.DRAFT
-    release.published_at = None
-    db.session.flush()
 
 
 def _ensure(model: type[WithName], name: str, name_zh: str | None) -> WithName:

@@ -7,6 +7,7 @@ neither report nor publish.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, Update, delete, select, update
@@ -22,6 +23,9 @@ from transcoder import contract
 
 MAX_ATTEMPTS = 3
 TASK = "media.transcode"
+
+# Called in the transaction that publishes a track's renditions; rooms above register what they do about it.
+on_published: list[Callable[[Track], None]] = []
 
 
 class Superseded(Exception):
@@ -179,6 +183,8 @@ def publish(report: contract.RenditionReport) -> None:
             )
         )
     db.session.flush()
+    for heard in on_published:
+        heard(job.master.track)
 
 
 def fail(job_id: str, attempt: int, reason: str, *, retryable: bool = False) -> bool:

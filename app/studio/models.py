@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, ForeignKey, String, Text
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, String
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Identified, Model, Timestamped
@@ -16,5 +20,9 @@ class Upload(Identified, Timestamped, Model):
     account_id: Mapped[str] = mapped_column(ForeignKey("account.id"), index=True)
     filename: Mapped[str] = mapped_column(String(255))
     size: Mapped[int] = mapped_column(BigInteger)
+    arrived_at: Mapped[datetime | None] = mapped_column(doc="when the store had all of it")
     track_id: Mapped[str | None] = mapped_column(ForeignKey("track.id"), doc="what it became")
-    refused: Mapped[str | None] = mapped_column(Text, doc="why it became nothing")
+    refused: Mapped[dict[str, Any] | None] = mapped_column(
+        JSONB(none_as_null=True),
+        doc="why it became nothing: `message` and `facts` of a NotMedia, translated when shown",
+    )
