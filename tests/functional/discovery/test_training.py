@@ -10,13 +10,16 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 from support import rows
+from support.drain import drain
 
 from app.accounts.models import Account
 from app.catalog.models import Release
+from app.core import queue
 from app.core.db import db, transaction
 from app.discovery import als, queries, service, tasks
 from app.discovery.models import FACTORS, AccountVector, Event, EventKind, RecommenderModel, ReleaseVector
 from app.licenses import service as licenses
+from app.settings import Settings
 
 
 @dataclass
@@ -166,6 +169,13 @@ def test_the_task_trains_only_where_something_happened(town: Town) -> None:
     _buy(town.jazz_fans[0], town.metal[0])
     tasks.train(timestamp=2)
     assert db.session.scalar(select(func.count()).select_from(RecommenderModel)) == 2
+
+
+def test_the_queue_trains_at_once_when_asked(town: Town, app: Flask, settings: Settings) -> None:
+    with transaction():
+        queue.defer("discovery.train", lock="discovery.train", args={"always": True})
+    drain(app, settings, "app.discovery.tasks")
+    assert db.session.scalars(select(RecommenderModel)).one().settings["releases"] == 12
 
 
 def test_nothing_to_learn_from(app: Flask) -> None:
