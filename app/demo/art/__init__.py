@@ -1,0 +1,1 @@
+"""The covers' artists: each function paints one cover as a float picture, `size` pixels square."""
