@@ -46,7 +46,7 @@ class Candidate:
     def place(self) -> tuple[int, int | None]:
         """Its disc, and its number there if it has one."""
         match = _NUMBERED.match(Path(self.name).stem)
-        disc = self.tags.disc or _disc_of_folder(self.folder) or (int(match["disc"] or 1) if match else 1)
+        disc = self.tags.disc or disc_of_folder(self.folder) or (int(match["disc"] or 1) if match else 1)
         return max(1, disc), self.tags.track or (int(match["track"]) or None if match and not self.tags.title else None)
 
 
@@ -145,7 +145,8 @@ def _album_folder(folder: str | None) -> str | None:
     return folder
 
 
-def _disc_of_folder(folder: str | None) -> int | None:
+def disc_of_folder(folder: str | None) -> int | None:
+    """The disc that a folder's name says it is, such as 2 for \"CD 2\"; None for any other folder."""
     match = _DISC_FOLDER.fullmatch(Path(folder).name) if folder else None
     return int(match[1]) or None if match else None
 

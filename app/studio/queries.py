@@ -1,0 +1,135 @@
+"""What the studio's pages and the importer ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from flask_babel import gettext as _
+from sqlalchemy import select
+
+from app.catalog import queries as catalog
+from app.catalog.models import Release, Track
+from app.core import clock
+from app.core.db import db
+from app.media import queries as media
+from app.media.models import JobState, Master, TranscodeJob
+from app.studio.models import Upload
+from transcoder.contract import Probe
+
+_SHOWN_FOR = timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """How far a release's recordings are: `share` from 0 to 1 over all tracks, and the tracks that failed."""
+
+    total: int
+    done: int
+    share: float
+    failed: list[tuple[Track, str]]
+
+    @property
+    def ready(self) -> bool:
+        """Whether every track can be heard."""
+        return self.total > 0 and self.done == self.total
+
+
+def masters_known(sha256s: Iterable[str]) -> dict[str, Probe]:
+    """What earlier imports found out about the same bytes, by SHA-256: they need no second look."""
+    rows = db.session.execute(select(Master.sha256, Master.probe).where(Master.sha256.in_(list(sha256s))))
+    return {sha256: Probe.from_dict(probe) for sha256, probe in rows}
+
+
+def releases_with_masters(sha256s: Iterable[str]) -> list[Release]:
+    """The releases that any of these masters belongs to, oldest first."""
+    held = select(Track.release_id).join(Master, Master.track_id == Track.id).where(Master.sha256.in_(list(sha256s)))
+    return list(
+        db.session.scalars(select(Release).where(Release.id.in_(held)).order_by(Release.created_at, Release.id))
+    )
+
+
+def masters_of(release: Release) -> dict[str, str]:
+    """The track each master of the release belongs to: SHA-256 -> track id."""
+    rows = db.session.execute(
+        select(Master.sha256, Master.track_id)
+        .join(Track, Track.id == Master.track_id)
+        .where(Track.release_id == release.id)
+    )
+    return {row.sha256: row.track_id for row in rows}
+
+
+def readiness(releases: Sequence[Release]) -> dict[str, Readiness]:
+    """How far each release's recordings are, by release id."""
+    jobs = media.jobs_of([track.id for release in releases for track in release.tracks])
+    return {release.id: _readiness(release.tracks, jobs) for release in releases}
+
+
+def _readiness(tracks: Sequence[Track], jobs: dict[str, TranscodeJob]) -> Readiness:
+    found = [(track, jobs.get(track.id)) for track in tracks]
+    done = sum(1 for _track, job in found if job and job.state == JobState.DONE)
+    share = sum(1.0 if job.state == JobState.DONE else job.progress for _track, job in found if job) / max(
+        1, len(tracks)
+    )
+    failed = [(track, job.reason or "") for track, job in found if job and job.state == JobState.FAILED]
+    return Readiness(len(tracks), done, share, failed)
+
+
+def releases(page: int = 1) -> catalog.Page:
+    """Every release, the newest first, a page at a time."""
+    return catalog.browse(page=page, include_drafts=True)
+
+
+def upload(upload_id: str, account_id: str) -> Upload | None:
+    """An upload of that person's."""
+    found = db.session.get(Upload, upload_id, populate_existing=True)
+    return found if found is not None and found.account_id == account_id else None
+
+
+def recent_uploads(account_id: str, limit: int = 20) -> list[Upload]:
+    """What the person sent in the last two days, newest first; transfers that never finished are left out."""
+    return list(
+        db.session.scalars(
+            select(Upload)
+            .where(
+                Upload.account_id == account_id,
+                Upload.arrived_at.is_not(None),
+                Upload.created_at > clock.now() - _SHOWN_FOR,
+            )
+            .order_by(Upload.created_at.desc(), Upload.id)
+            .limit(limit)
+        )
+    )
+
+
+def abandoned_uploads() -> list[Upload]:
+    """Transfers that were begun two days ago or more and never finished."""
+    return list(
+        db.session.scalars(
+            select(Upload).where(Upload.arrived_at.is_(None), Upload.created_at < clock.now() - _SHOWN_FOR)
+        )
+    )
+
+
+def why_refused(upload: Upload) -> str | None:
+    """The reason in the reader's language, as what follows the file's name."""
+    if upload.refused is None:
+        return None
+    facts = {
+        name: _(fact) if isinstance(fact, str) and fact else fact for name, fact in upload.refused["facts"].items()
+    }
+    said = str(_(upload.refused["message"]))
+    return said % facts if facts else said
+
+
+def stages() -> dict[str, str]:
+    """What the stages of a transcode are called."""
+    return {
+        "queued": _("Waiting for its turn"),
+        "fetch": _("Fetching the master"),
+        "encode": _("Transcoding"),
+        "package": _("Encrypting and packaging"),
+        "store": _("Storing"),
+        "done": _("Ready"),
+    }

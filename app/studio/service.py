@@ -1,0 +1,254 @@
+"""The studio's writes: masters become drafts, drafts become releases, uploads come to an end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+from flask_babel import gettext as _
+from flask_babel import ngettext
+from sqlalchemy import select
+
+from app.catalog import queries as catalog_queries
+from app.catalog import service as catalog
+from app.catalog.models import Artist, Kind, Offer, Release, Track
+from app.core import clock, queue
+from app.core.db import db
+from app.core.errors import WavecrateError
+from app.core.money import Money
+from app.media import service as media
+from app.studio import queries
+from app.studio.grouping import Candidate, Group, fold
+from app.studio.models import Upload
+from transcoder.errors import NotMedia
+from transcoder.sniff import SUFFIXES
+
+# One PUT carries 5 GiB in S3; larger masters come in through `wavecrate import`, which sends them in parts.
+MAX_UPLOAD = 5 * 1024**3
+UPLOAD_URL_SECONDS = 6 * 3600
+RECEIVE = "studio.receive"
+LEAST_TRACK_PRICE = 50
+
+
+class NotReady(WavecrateError):
+    """The release can't be published yet; the message says what it waits for."""
+
+
+@dataclass(slots=True)
+class TakenIn:
+    """What became of a group: its release, the files that were new, and those that were there already."""
+
+    release: Release
+    added: list[tuple[Candidate, Track]] = field(default_factory=list)
+    already: list[tuple[Candidate, Track]] = field(default_factory=list)
+
+
+def take_in(
+    group: Group,
+    *,
+    cover_key: str | None,
+    price: Money | None = None,
+    track_price: Money | None = None,
+    keep_apart: bool = False,
+) -> TakenIn:
+    """Make or complete the release of a group of stored masters, and put the new ones on the transcoder's queue.
+
+    A master that is there already changes nothing. One that has the place and title of an older track is that track's
+    new master. `keep_apart` makes a release of its own that later imports won't add to. Without a price nothing is
+    offered. The masters must lie in the store before this is called.
+    """
+    known = _existing(group, keep_apart)
+    release = known or _new_release(group, None if keep_apart else group.key)
+    result = TakenIn(release)
+    held = _masters(release)
+    earlier = list(release.tracks)
+    for file in group.files:
+        track = held.get(file.sha256)
+        if track is not None:
+            result.already.append((file, track))
+            continue
+        track = _replaced(earlier, file) or _new_track(release, group, file)
+        catalog.update_track(track, duration_ms=round(file.probe.duration * 1000))
+        media.enqueue_master(track, sha256=file.sha256, size=file.size, filename=file.name, probe=file.probe)
+        held[file.sha256] = track
+        result.added.append((file, track))
+    if cover_key and release.cover_key is None:
+        catalog.update_release(release, cover_key=cover_key)
+    if price is not None:
+        _offer(release, price, track_price, [track for _file, track in result.added])
+    return result
+
+
+def fair_track_price(price: Money, tracks: int) -> Money:
+    """What a track costs by itself: its share of the release and a third more, ending in 9, never above the release."""
+    share = -(-price.minor * 13 // (10 * max(1, tracks)))
+    return Money(min(price.minor, max(LEAST_TRACK_PRICE, share // 10 * 10 + 9)), price.currency)
+
+
+def set_track_price(track: Track, price: Money | None) -> Offer | None:
+    """Sell the track by itself at a price, or not at all."""
+    if price is None:
+        catalog.retire_offers(track=track)
+        return None
+    return catalog.set_price(track=track, price=price)
+
+
+def publish(release: Release) -> None:
+    """Show the release to the public; raise NotReady or catalog's Incomplete, which say what is missing."""
+    state = queries.readiness([release])[release.id]
+    if release.tracks and not state.ready:
+        if state.failed:
+            names = ", ".join(track.title for track, _reason in state.failed)
+            raise NotReady(_("These tracks could not be transcoded: %(names)s. Send their masters again.", names=names))
+        waiting = state.total - state.done
+        raise NotReady(
+            ngettext(
+                "One track is still being transcoded. Publish when it is ready.",
+                "%(num)s tracks are still being transcoded. Publish when they are ready.",
+                waiting,
+            )
+        )
+    catalog.publish(release)
+
+
+def publish_once_ready(release: Release) -> None:
+    """Show the release now if every track can be heard, else as soon as that is so."""
+    _lock(release)
+    if queries.readiness([release])[release.id].ready:
+        catalog.publish(release)
+    elif not release.is_published:
+        catalog.publish_when_ready(release)
+
+
+def track_ready(track: Track) -> None:
+    """A track's renditions are there: publish its release if that is what it waited for."""
+    release = track.release
+    # Two tracks may finish at once, or one just as the wish to publish is noted: the lock makes one see the other.
+    _lock(release)
+    if release.publish_when_ready and queries.readiness([release])[release.id].ready:
+        catalog.publish(release)
+
+
+def begin_upload(account_id: str, filename: str, size: int) -> Upload:
+    """Note that a person is about to send a file; raise WavecrateError for one that is not worth sending."""
+    name = catalog.clean(filename.replace("\\", "/").rsplit("/", 1)[-1], 255)
+    if name is None:
+        raise WavecrateError(_("The file needs a name."))
+    if Path(name).suffix.lower() not in SUFFIXES:
+        raise WavecrateError(_("The shop takes WAV, AIFF, FLAC, ALAC, MP3, Ogg, Opus, MP4, MOV and MKV."))
+    if size <= 0:
+        raise WavecrateError(_("The file is empty."))
+    if size > MAX_UPLOAD:
+        raise WavecrateError(_("The file is larger than 5 GB. Use `wavecrate import` on the server for it."))
+    upload = Upload(account_id=account_id, filename=name, size=size)
+    db.session.add(upload)
+    db.session.flush()
+    return upload
+
+
+def upload_arrived(upload: Upload, stored_size: int) -> None:
+    """The store has the whole file: have it looked at. Saying so twice changes nothing."""
+    if stored_size != upload.size:
+        raise WavecrateError(_("The file did not arrive whole. Send it again."))
+    if upload.arrived_at is None:
+        upload.arrived_at = clock.now()
+        db.session.flush()
+        queue.defer(RECEIVE, lock=f"upload:{upload.id}", args={"upload_id": upload.id})
+
+
+def finish_upload(upload: Upload, track: Track) -> None:
+    """The upload has become a track's master."""
+    upload.track_id = track.id
+    db.session.flush()
+
+
+def refuse_upload(upload: Upload, error: NotMedia) -> None:
+    """The upload is nothing the shop takes."""
+    upload.refused = {"message": error.message, "facts": error.facts}
+    db.session.flush()
+
+
+def forget_upload(upload: Upload) -> None:
+    """Drop an upload that came to nothing."""
+    db.session.delete(upload)
+    db.session.flush()
+
+
+def _lock(release: Release) -> None:
+    locking = select(Release).where(Release.id == release.id).with_for_update(of=Release)
+    db.session.scalars(locking.execution_options(populate_existing=True)).one()
+
+
+def _existing(group: Group, keep_apart: bool) -> Release | None:
+    """The release that an earlier import made of the same thing, locked: two imports add one after the other."""
+    release = None if keep_apart else catalog_queries.release_by_import_key(group.key)
+    if release is None:
+        # The artist's name may have been mended, or a guest have joined: the recordings themselves say it is the same.
+        same = [r for r in queries.releases_with_masters(f.sha256 for f in group.files) if _same_title(r, group)]
+        release = same[0] if same else None
+    if release is not None:
+        _lock(release)
+    return release
+
+
+def _same_title(release: Release, group: Group) -> bool:
+    return group.is_film or fold(release.title) == fold(group.title)
+
+
+def _masters(release: Release) -> dict[str, Track]:
+    by_id = {track.id: track for track in release.tracks}
+    return {sha256: by_id[track_id] for sha256, track_id in queries.masters_of(release).items() if track_id in by_id}
+
+
+def _new_release(group: Group, import_key: str | None) -> Release:
+    label, genre, year = group.first("label"), group.genre, group.year
+    return catalog.create_release(
+        title=group.title,
+        title_zh=group.title_zh,
+        artist=catalog.ensure_artist(group.artist, group.artist_zh),
+        kind=Kind.FILM if group.is_film else Kind.AUDIO,
+        label=catalog.ensure_label(label) if label else None,
+        genre=catalog.ensure_genre(genre) if genre else None,
+        released_on=date(year, 1, 1) if year else None,
+        description=group.files[0].tags.comment if group.is_film else None,
+        import_key=import_key,
+    )
+
+
+def _new_track(release: Release, group: Group, file: Candidate) -> Track:
+    disc, position = file.place
+    artist: Artist | None = None
+    if file.tags.artist and fold(file.tags.artist) != fold(release.artist.name):
+        artist = catalog.ensure_artist(file.tags.artist, file.tags.artist_zh)
+    return catalog.add_track(
+        release,
+        title=file.title,
+        title_zh=file.tags.title_zh,
+        disc=1 if group.is_film else disc,
+        position=1 if group.is_film else position,
+        artist=artist,
+        isrc=file.tags.isrc,
+    )
+
+
+def _replaced(earlier: list[Track], file: Candidate) -> Track | None:
+    """The track that was there before this import and that the file is a better master of."""
+    disc, position = file.place
+    for track in earlier:
+        same_place = track.disc == disc and position in (None, track.position)
+        if same_place and fold(track.title) == fold(file.title) and file.tags.artist:
+            return track
+    return None
+
+
+def _offer(release: Release, price: Money, track_price: Money | None, new_tracks: list[Track]) -> None:
+    """Price what has no price; what an editor has priced since stays."""
+    if not any(offer.active for offer in release.offers):
+        catalog.set_price(release=release, price=price)
+    if release.kind == Kind.FILM or len(release.tracks) < 2:
+        return
+    each = track_price or fair_track_price(price, len(release.tracks))
+    for track in new_tracks:
+        if not any(offer.active for offer in track.offers):
+            catalog.set_price(track=track, price=each)
