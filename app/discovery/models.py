@@ -36,6 +36,8 @@ class Event(Model):
     __table_args__ = (
         CheckConstraint("kind IN ('view', 'preview', 'play', 'cart', 'purchase', 'download', 'refund')", name="kind"),
         Index("ix_event_account_id_at", "account_id", "at"),
+        # Every reading of the log asks for each event whether a refund came after it; refunds are few.
+        Index("ix_event_refund", "account_id", "release_id", "at", postgresql_where="kind = 'refund'"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -44,7 +46,7 @@ class Event(Model):
     track_id: Mapped[str | None] = mapped_column(ForeignKey("track.id"))
     kind: Mapped[str] = mapped_column(String(12))
     value: Mapped[float] = mapped_column(default=1.0, doc="how much of it: the share of a track that was played")
-    at: Mapped[datetime] = mapped_column(default=clock.now)
+    at: Mapped[datetime] = mapped_column(default=clock.now, index=True)
 
 
 class RecommenderModel(Identified, Timestamped, Model):
@@ -53,7 +55,9 @@ class RecommenderModel(Identified, Timestamped, Model):
     __tablename__ = "recommender_model"
 
     active: Mapped[bool] = mapped_column(default=False, index=True)
-    settings: Mapped[dict[str, Any]] = mapped_column(JSONB, doc="factors, regularisation, alpha, counts, seconds")
+    settings: Mapped[dict[str, Any]] = mapped_column(
+        JSONB, doc="factors, regularisation, alpha, counts, seconds; the last event seen, and what was popular by then"
+    )
 
 
 class ReleaseVector(Model):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import timedelta
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Double, cast, exists, func, select
+from sqlalchemy import exists, func, select
 
 from app.catalog.models import Release, Status, Track
 from app.core import clock
@@ -15,9 +16,6 @@ from app.core.db import db
 from app.discovery import als, signal
 from app.discovery.models import AccountVector, Event, RecommenderModel, ReleaseVector
 from app.licenses import queries as licenses
-
-HALF_LIFE_DAYS = 14
-"""After so many days an event counts half towards what is popular."""
 
 # Cosine distance (0 to 2) up to which two releases are said to have the same fans.
 _NEAR = 0.6
@@ -78,18 +76,37 @@ def fans_also_bought(release_id: str, account_id: str | None, limit: int) -> lis
     return list(db.session.scalars(query))
 
 
-def _popular(limit: int, excluded: Collection[str]) -> list[Release]:
-    age_days = cast(func.extract("epoch", clock.now() - Event.at), Double) / 86_400
-    heat = func.sum(signal.weight() * func.power(0.5, func.greatest(age_days, 0) / HALF_LIFE_DAYS))
-    hot = select(Event.release_id, heat.label("heat")).where(signal.stands()).group_by(Event.release_id).subquery("hot")
-    query = (
-        select(Release)
-        .outerjoin(hot, hot.c.release_id == Release.id)
-        .where(Release.status == Status.PUBLISHED, Release.id.not_in(excluded))
-        .order_by(func.coalesce(hot.c.heat, 0).desc(), Release.published_at.desc(), Release.id)
-        .limit(limit)
+def heat_of_releases() -> dict[str, float]:
+    """How much is going on around each release: what the last training counted, cooled since, and what came after.
+
+    So a page reads only the events since then. Without a model it reads all that matter.
+    """
+    now, model = clock.now(), active_model()
+    until = model.settings["until_event"] if model else 0
+    fresh = (
+        select(Event.release_id, signal.heat(now))
+        .where(signal.stands(), signal.lately(now), Event.id > until)
+        .group_by(Event.release_id)
     )
-    return list(db.session.scalars(query))
+    found: dict[str, float] = {}
+    if model:
+        age_days = max((now - model.created_at) / timedelta(days=1), 0.0)
+        found = {one: heat * 0.5 ** (age_days / signal.HALF_LIFE_DAYS) for one, heat in model.settings["heat"].items()}
+    for release_id, heat in db.session.execute(fresh):
+        found[release_id] = found.get(release_id, 0.0) + heat
+    return found
+
+
+def _popular(limit: int, excluded: Collection[str]) -> list[Release]:
+    heat = heat_of_releases()
+    shown = select(Release.id).where(Release.status == Status.PUBLISHED, Release.id.not_in(excluded))
+    hot = set(db.session.scalars(shown.where(Release.id.in_(heat))))
+    ranked = sorted(hot, key=lambda one: (-heat[one], one))[:limit]
+    if len(ranked) < limit:
+        rest = shown.where(Release.id.not_in(ranked)).order_by(Release.published_at.desc(), Release.id)
+        ranked += db.session.scalars(rest.limit(limit - len(ranked)))
+    found = {release.id: release for release in db.session.scalars(select(Release).where(Release.id.in_(ranked)))}
+    return [found[one] for one in ranked]
 
 
 def active_model() -> RecommenderModel | None:

@@ -18,6 +18,9 @@ from app.discovery.models import FACTORS, AccountVector, Event, EventKind, Recom
 KEPT_MODELS = 2
 """The model in use, and the one before it for pages that began with it."""
 
+KEPT_HOT = 500
+"""How many releases a model remembers as popular at the time."""
+
 # Any number that nothing else in the database locks on.
 _TRAINING_LOCK = 0x57_43_41_4C_53
 
@@ -73,6 +76,7 @@ def train(most_factors: int = FACTORS) -> RecommenderModel:
             "accounts": len(factors.account_ids) if factors else 0,
             "releases": len(factors.release_ids) if factors else 0,
             "until_event": until,
+            "heat": _heat(until),
             "seconds": round(perf_counter() - started, 3),
         },
     )
@@ -100,6 +104,19 @@ def _preferences(until: int) -> list[tuple[str, str, float]]:
         .having(signal.preference() > 0)
     )
     return [(account_id, release_id, float(r)) for account_id, release_id, r in db.session.execute(query)]
+
+
+def _heat(until: int) -> dict[str, float]:
+    now = clock.now()
+    heat = signal.heat(now)
+    query = (
+        select(Event.release_id, heat)
+        .where(signal.stands(), signal.lately(now), Event.id <= until)
+        .group_by(Event.release_id)
+        .order_by(heat.desc())
+        .limit(KEPT_HOT)
+    )
+    return {release_id: float(value) for release_id, value in db.session.execute(query)}
 
 
 def _vector_rows(model_id: str, column: str, ids: list[str], vectors: als.Vectors) -> list[dict[str, Any]]:

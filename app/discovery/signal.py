@@ -7,7 +7,9 @@ it had never happened; what they do afterwards counts again.
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Double, and_, case, exists, func, literal, or_, select
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Double, and_, case, cast, exists, func, literal, or_, select
 from sqlalchemy.orm import aliased
 
 from app.discovery.models import Event, EventKind
@@ -21,6 +23,9 @@ WEIGHTS: dict[EventKind, float] = {
     EventKind.DOWNLOAD: 1.0,
     EventKind.REFUND: 0.0,  # itself nothing; see `stands`
 }
+
+HALF_LIFE_DAYS = 14
+"""After so many days an event counts half towards what is popular."""
 
 
 def weight() -> ColumnElement[float]:
@@ -43,6 +48,17 @@ def stands() -> ColumnElement[bool]:
         )
     )
     return and_(Event.kind != EventKind.REFUND, ~refunded)
+
+
+def heat(now: datetime) -> ColumnElement[float]:
+    """The sum over a group of standing events, each halved for every HALF_LIFE_DAYS of its age."""
+    age_days = cast(func.extract("epoch", now - Event.at), Double) / 86_400
+    return func.sum(weight() * func.power(0.5, func.greatest(age_days, 0) / HALF_LIFE_DAYS))
+
+
+def lately(now: datetime) -> ColumnElement[bool]:
+    """Whether an event is recent enough to matter to `heat`: by the end of this its weight is a hundredth."""
+    return Event.at > now - timedelta(days=7 * HALF_LIFE_DAYS)
 
 
 def preference() -> ColumnElement[float]:

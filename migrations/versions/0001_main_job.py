@@ -245,6 +245,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_event")),
     )
     op.create_index("ix_event_account_id_at", "event", ["account_id", "at"], unique=False)
+    op.create_index(op.f("ix_event_at"), "event", ["at"], unique=False)
+    op.create_index(
+        "ix_event_refund",
+        "event",
+        ["account_id", "release_id", "at"],
+        unique=False,
+        postgresql_where="kind = 'refund'",
+    )
     op.create_index(op.f("ix_event_release_id"), "event", ["release_id"], unique=False)
     op.create_table(
         "license",
@@ -465,6 +473,8 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_license_account_id"), table_name="license")
     op.drop_table("license")
     op.drop_index(op.f("ix_event_release_id"), table_name="event")
+    op.drop_index("ix_event_refund", table_name="event", postgresql_where="kind = 'refund'")
+    op.drop_index(op.f("ix_event_at"), table_name="event")
     op.drop_index("ix_event_account_id_at", table_name="event")
     op.drop_table("event")
     op.drop_index(op.f("ix_track_release_id"), table_name="track")

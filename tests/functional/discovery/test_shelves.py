@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from support import rows
 
 from app.core import clock
-from app.core.db import db
+from app.core.db import db, transaction
 from app.discovery import queries, service
 from app.discovery.models import EventKind
 
@@ -24,6 +25,22 @@ def test_popular_is_what_was_done_most_of_late_then_the_newest(app: Flask) -> No
     assert [r.title for r in queries.popular(10)] == ["Hot", "Stale", "Newest", "Quiet"]
     assert queries.popular(2) == [hot, stale]
     assert queries.popular(10)[2:] == [newest, quiet]
+
+
+def test_popular_goes_on_from_what_the_last_training_counted(app: Flask) -> None:
+    first, second = rows.release("First"), rows.release("Second")
+    ada = rows.account()
+    with transaction():
+        service.record(ada.id, first.id, EventKind.PURCHASE)
+    untrained = queries.heat_of_releases()
+    with transaction():
+        service.train()
+    assert queries.heat_of_releases() == pytest.approx(untrained, rel=1e-3)
+    assert queries.popular(1) == [first]
+    with transaction():
+        service.record(ada.id, second.id, EventKind.PURCHASE)
+        service.record(ada.id, second.id, EventKind.PLAY)
+    assert queries.popular(2) == [second, first]
 
 
 def test_popular_leaves_out_drafts_and_what_the_person_owns_whole(app: Flask) -> None:
