@@ -7,6 +7,7 @@ from typing import Any
 from flask import Flask, Response, jsonify, render_template, request
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import DataError
 from werkzeug.exceptions import HTTPException
 
 from app.core import i18n
@@ -24,6 +25,7 @@ def init_app(app: Flask) -> None:
     app.after_request(_security_headers)
     app.register_error_handler(WavecrateError, _our_error)
     app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(DataError, _not_storable)
     app.jinja_env.filters["money"] = lambda money: money.format(i18n.locale_code())
     app.jinja_env.filters["duration"] = duration
     app.jinja_env.filters["title"] = lambda thing: thing.title_in(i18n.locale_code())
@@ -79,6 +81,11 @@ def _error_page(status: int, message: str) -> tuple[Any, int]:
 
 def _our_error(error: WavecrateError) -> tuple[Any, int]:
     return _error_page(error.status, str(error))
+
+
+def _not_storable(_error: DataError) -> tuple[Any, int]:
+    """PostgreSQL was sent what no column can hold: a NUL in an id, a number with too many digits."""
+    return _error_page(400, _("The shop cannot read this address or what was typed. Check it for stray characters."))
 
 
 def _http_error(error: HTTPException) -> Any:

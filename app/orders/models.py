@@ -41,7 +41,7 @@ class Order(Identified, Timestamped, Model):
     payment_id: Mapped[str | None] = mapped_column(String(255), doc="the gateway's payment intent")
     paid_at: Mapped[datetime | None]
 
-    lines: Mapped[list[OrderLine]] = relationship(back_populates="order", lazy="selectin", order_by="OrderLine.id")
+    lines: Mapped[list[OrderLine]] = relationship(back_populates="order", lazy="selectin", order_by="OrderLine.title")
 
     @property
     def total(self) -> Money:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from flask_babel import gettext as _
+
 from app.accounts.models import Account
 from app.cart.models import Cart
 from app.core.db import db, transaction
@@ -109,7 +111,7 @@ def refund(order_id: str, reason: str) -> Order:
     if state == OrderState.REFUNDED:
         return order
     if state != OrderState.PAID or payment_id is None:
-        raise service.NotRefundable("Only a paid order can be refunded.")
+        raise service.NotRefundable(_("Only a paid order can be refunded."))
     gateway.refund(payment_id, order_id=order_id)
     with transaction():
         return service.refund(order, reason)

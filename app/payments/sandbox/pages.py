@@ -131,7 +131,7 @@ def _page(template: str, session: dict[str, Any] | None, *, status: int = 200, *
     response = Response(body, status=status)
     # No form-action: browsers hold it against the redirect back to the shop, whose address is the session's own.
     response.headers["Content-Security-Policy"] = (
-        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'"
     )
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"

@@ -166,6 +166,7 @@ def test_the_pages_of_a_guest(app: Flask, client: FlaskClient) -> None:
     assert "in your cart already" in page
     assert "€9.90" in page
     assert client.post("/cart/items", data={"offer_id": "nosuchoffer"}).status_code == 404
+    assert client.post("/cart/items", data={"offer_id": "nul\0byte"}).status_code == 400
     client.post(f"/cart/items/{offer_id}/remove")
     assert b"Your cart is empty" in client.get("/cart").data
     client.post(f"/cart/items/{offer_id}/remove")

@@ -224,6 +224,11 @@ def test_a_price_that_changed_under_the_cart_is_shown_before_it_is_paid(live: Li
     assert order() is None
 
 
+def test_a_form_may_lead_to_the_payment_page_and_nowhere_else(live: LiveShop) -> None:
+    policy = Browser(live.url).get("/cart").headers["Content-Security-Policy"]
+    assert policy.split("form-action ")[1].split(";")[0] == f"'self' {live.sandbox_url}"
+
+
 def test_a_refund_by_an_admin_takes_the_music_back(live: LiveShop) -> None:
     release = rows.release("Tides")
     offer_id = offer(release=release).id
