@@ -1,6 +1,8 @@
 """Encoding: FFmpeg command lines, built with ffmpeg-python and run in the sandbox.
 
-Sound is split over the cores in balanced runs, each decoding for itself: decoding costs a hundredth of the encodes.
+Sound is split over the cores: one run per encode, each decoding for itself (a hundredth of what encoding costs), the
+dearest first, the next one begun as soon as a core is free. Runs with several outputs would balance no better, and
+FFmpeg 9.0 deadlocks in some: a filter graph that is ahead is held back while the shared decoder waits to feed it.
 Film is decoded and scaled once for all rungs, each rung scaled from the one above. Every output is bit-exact (no
 dates, no encoder names), and thread counts are fixed, so the same master makes the same bytes on any machine.
 """
@@ -8,7 +10,7 @@ dates, no encoder names), and thread counts are fixed, so the same master makes 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,20 +51,6 @@ class Encoded:
     copied: frozenset[str] = frozenset()
 
 
-@dataclass(slots=True)
-class _Unit:
-    """One encode: from the opened master to the outputs it feeds."""
-
-    cost: float
-    outputs: Callable[[Any], list[Any]]
-
-
-@dataclass(slots=True)
-class _Run:
-    cost: float = 0.0
-    units: list[_Unit] = field(default_factory=list)
-
-
 def encode(
     master: Path, probe: Probe, work: Path, *, x264_preset: str, cpu_count: int, on_progress: Progress
 ) -> Encoded:
@@ -76,22 +64,9 @@ def encode(
     return _audio(master, probe, work, cpu_count, on_progress)
 
 
-def balance(costs: Sequence[float], runs: int) -> list[list[int]]:
-    """Split work of known costs into at most `runs` parts of nearly equal sum: the dearest first, to the idlest."""
-    parts: list[list[int]] = [[] for _ in range(max(1, min(runs, len(costs))))]
-    sums = [0.0] * len(parts)
-    for index in sorted(range(len(costs)), key=lambda i: -costs[i]):
-        idlest = sums.index(min(sums))
-        parts[idlest].append(index)
-        sums[idlest] += costs[index]
-    return parts
-
-
 def _audio(master: Path, probe: Probe, work: Path, cpu_count: int, on_progress: Progress) -> Encoded:
     formats = downloads.audio_formats(probe, master.stat().st_size)
-    units = audio_units(master, probe, formats)
-    parts = balance([unit.cost for unit in units], cpu_count)
-    commands = [_audio_command(master, probe, [units[index] for index in part]) for part in parts]
+    commands = sorted(_audio_commands(master, probe, formats), key=lambda command: -command.cost)
     wall = 120 + 3 * probe.duration
     stderr = sandbox.run_all(commands, cwd=work, at_once=cpu_count, wall_seconds=wall, on_progress=on_progress)
     return Encoded(
@@ -104,35 +79,33 @@ def _audio(master: Path, probe: Probe, work: Path, cpu_count: int, on_progress: 
     )
 
 
-def audio_units(master: Path, probe: Probe, formats: Sequence[downloads.Format]) -> list[_Unit]:
+def _audio_commands(master: Path, probe: Probe, formats: Sequence[downloads.Format]) -> list[sandbox.Command]:
     """The encodes of a sound master. A download and a rung that are the same encode are made once (tee)."""
     rungs = {rung.name: rung for rung in ladder.audio_rungs(probe)}
-    units = [_analysis(probe), _audio_preview(master, probe)]
+    commands = [_analysis(master, probe), _audio_preview(master, probe)]
     for each in formats:
         target = f"{FILES}/{each.name}.{each.suffix}"
         rung = rungs.get(each.name)
         options: dict[str, Any] = dict(each.options)
         if rung and not each.copied and rung.sample_rate == (options.get("ar") or _rate(probe)):
             del rungs[each.name]
-            if each.muxer == "ipod":
-                slave = f"[f=ipod:movflags=+faststart:fflags=+bitexact]{target}"
-            else:
-                slave = f"[f={each.muxer}:fflags=+bitexact]{target}"
+            faststart = "movflags=+faststart:" if each.muxer == "ipod" else ""
+            target = f"[f={each.muxer}:{faststart}fflags=+bitexact]{target}|{_hls_slave(rung.name)}"
             options |= {"f": "tee", "flags": "+global_header+bitexact", "map_metadata": -1, "map_chapters": -1}
-            units.append(_unit(each.cost, f"{slave}|{_hls_slave(rung.name)}", options))
         else:
             if each.muxer == "ipod":
                 options["movflags"] = "+faststart"
-            units.append(_unit(each.cost, target, options | {"f": each.muxer} | _CLEAN))
-    units += [_rung_unit(rung, probe) for rung in rungs.values()]
-    return units
+            options |= {"f": each.muxer} | _CLEAN
+        commands.append(_sound(master, probe, target, options, each.cost))
+    return commands + [_rung(master, probe, rung) for rung in rungs.values()]
 
 
-def _unit(cost: float, target: str, options: dict[str, Any]) -> _Unit:
-    return _Unit(cost, lambda source: [ffmpeg.output(source["a:0"], target, **options)])
+def _sound(master: Path, probe: Probe, target: str, options: dict[str, Any], cost: float) -> sandbox.Command:
+    output = ffmpeg.output(_open(master)["a:0"], target, **options)
+    return _command([output], cost=cost, seconds=probe.duration)
 
 
-def _rung_unit(rung: ladder.AudioRung, probe: Probe) -> _Unit:
+def _rung(master: Path, probe: Probe, rung: ladder.AudioRung) -> sandbox.Command:
     if rung.codec == "aac":
         options: dict[str, Any] = {"c:a": "aac", "b:a": f"{rung.kbps}k"}
         cost = _AAC_COST[rung.kbps]
@@ -148,36 +121,30 @@ def _rung_unit(rung: ladder.AudioRung, probe: Probe) -> _Unit:
         options["af"] = f"aresample={rung.sample_rate}:async=1:first_pts=0"
     elif resampled:
         options["af"] = downloads.resample(rung.sample_rate)
-    return _unit(cost + (_RESAMPLE_COST if resampled else 0), f"{STREAM}/{rung.name}/clear.m3u8", options)
+    cost += _RESAMPLE_COST if resampled else 0
+    return _sound(master, probe, f"{STREAM}/{rung.name}/clear.m3u8", options, cost)
 
 
-def _analysis(probe: Probe) -> _Unit:
-    window = waveform.window_samples(probe.duration, _rate(probe))
-
-    def outputs(source: Any) -> list[Any]:
-        sound = (
-            source["a:0"]
-            .filter("ebur128", peak="true", framelog="quiet")
-            .filter("asetnsamples", n=window, p=0)
-            .filter("astats", metadata=1, reset=1, measure_perchannel="none", measure_overall="Peak_level")
-            .filter("ametadata", mode="print", key="lavfi.astats.Overall.Peak_level", file=_PEAKS)
-        )
-        return [ffmpeg.output(sound, "-", f="null")]
-
-    return _Unit(_ANALYSIS_COST * _rate(probe) / 44100, outputs)
+def _analysis(master: Path, probe: Probe) -> sandbox.Command:
+    """Loudness and peaks, from one decode."""
+    sound = (
+        _open(master)["a:0"]
+        .filter("ebur128", peak="true", framelog="quiet")
+        .filter("asetnsamples", n=waveform.window_samples(probe.duration, _rate(probe)), p=0)
+        .filter("astats", metadata=1, reset=1, measure_perchannel="none", measure_overall="Peak_level")
+        .filter("ametadata", mode="print", key="lavfi.astats.Overall.Peak_level", file=_PEAKS)
+    )
+    cost = _ANALYSIS_COST * _rate(probe) / 44100
+    return _command([ffmpeg.output(sound, "-", f="null")], cost=cost, seconds=probe.duration)
 
 
-def _audio_preview(master: Path, probe: Probe) -> _Unit:
-    """It opens the master for itself: FFmpeg holds every output back, in memory, until the last one has begun."""
+def _audio_preview(master: Path, probe: Probe) -> sandbox.Command:
     assert probe.audio is not None
     start, length = ladder.preview_window(probe.duration)
     options = {"c:a": "aac", "b:a": "128k", "ar": ladder.lossy_rate(_rate(probe)), "ac": min(2, probe.audio.channels)}
-
-    def outputs(_source: Any) -> list[Any]:
-        sound = _faded(_open(master, ss=start, t=length)["a:0"], length)
-        return [ffmpeg.output(sound, "preview.m4a", f="ipod", movflags="+faststart", **options, **_CLEAN)]
-
-    return _Unit(_AAC_COST[128] * length / max(probe.duration, 1.0), outputs)
+    sound = _faded(_open(master, ss=start, t=length)["a:0"], length)
+    output = ffmpeg.output(sound, "preview.m4a", f="ipod", movflags="+faststart", **options, **_CLEAN)
+    return _command([output], cost=_AAC_COST[128] * length / max(probe.duration, 1.0), seconds=length)
 
 
 def _faded(sound: Any, length: float) -> Any:
@@ -185,12 +152,6 @@ def _faded(sound: Any, length: float) -> Any:
     return sound.filter("afade", type="in", duration=fade_in).filter(
         "afade", type="out", start_time=length - fade_out, duration=fade_out
     )
-
-
-def _audio_command(master: Path, probe: Probe, units: Sequence[_Unit]) -> sandbox.Command:
-    source = _open(master)
-    outputs = [output for unit in units for output in unit.outputs(source)]
-    return _command(outputs, cost=sum(unit.cost for unit in units), seconds=probe.duration)
 
 
 def _film(master: Path, probe: Probe, work: Path, preset: str, cpu_count: int, on_progress: Progress) -> Encoded:
@@ -201,12 +162,11 @@ def _film(master: Path, probe: Probe, work: Path, preset: str, cpu_count: int, o
     )
     commands = [_picture_command(master, probe, rungs, preset, cost=pixels / 1e8)]
     if probe.audio:
-        units = [_rung_unit(rung, probe) for rung in ladder.audio_rungs(probe)]
-        units.append(_analysis(probe))
+        commands += [_rung(master, probe, rung) for rung in ladder.audio_rungs(probe)]
+        commands.append(_analysis(master, probe))
         if probe.audio.codec != "aac":
             options = {"c:a": "aac", "b:a": "256k", "f": "ipod", **_film_sound(probe), **_CLEAN}
-            units.append(_unit(_AAC_COST[256], _AAC_FILE, options))
-        commands.append(_audio_command(master, probe, units))
+            commands.append(_sound(master, probe, _AAC_FILE, options, _AAC_COST[256]))
     commands += [_film_preview(master, probe, rungs, preset), _film_poster(master, probe)]
     wall = 600 + 60 * probe.duration
     stderr = sandbox.run_all(commands, cwd=work, at_once=cpu_count, wall_seconds=wall, on_progress=on_progress)
