@@ -99,4 +99,4 @@ def _is_fragment() -> bool:
 
 
 def _megabytes(size: int) -> str:
-    return f"{format_decimal(max(size, 100_000) / 1_000_000, format='#,##0.0')} MB"
+    return f"{format_decimal(max(size, 100_000) / 1_000_000, format='#,##0.0')}\N{NO-BREAK SPACE}MB"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 from urllib.error import HTTPError
@@ -179,7 +181,7 @@ def test_files_not_made_yet_say_so(shop: Shop) -> None:
 
 def test_the_page_lists_formats_tracks_and_sizes(shop: Shop) -> None:
     page = shop.client.get(f"/downloads/releases/{shop.release.id}").text
-    for part in ("FLAC", "MP3 320", "Tides 1", "Tides 2", "0.1 MB", "All tracks as a ZIP"):
+    for part in ("FLAC", "MP3 320", "Tides 1", "Tides 2", "0.1\N{NO-BREAK SPACE}MB", "All tracks as a ZIP"):
         assert part in page
     for track in shop.release.tracks:
         assert f"/downloads/{track.id}/flac" in page
@@ -242,6 +244,22 @@ def test_asking_again_makes_nothing_again(app: Flask, shop: Shop, store: S3Store
     assert "Save the ZIP" in shop.client.post(address, headers=FRAGMENT).text
     assert _work(app) == 0
     assert len(list(store.list("archives/"))) == 1
+
+
+def test_asking_at_the_same_moment_makes_one(app: Flask, shop: Shop) -> None:
+    address = f"/downloads/releases/{shop.release.id}/flac"
+    together = threading.Barrier(4)
+
+    def ask() -> int:
+        browser = app.test_client()
+        rows.sign_in(browser, shop.owner)
+        together.wait()
+        return browser.post(address).status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        assert [future.result() for future in [pool.submit(ask) for _ in range(4)]] == [303] * 4
+    assert db.session.scalar(select(func.count()).select_from(Archive)) == 1
+    assert _work(app) == 1
 
 
 def test_a_zip_holds_what_one_owns_and_no_more(app: Flask, shop: Shop, store: S3Store) -> None:

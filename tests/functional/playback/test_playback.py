@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -88,6 +90,7 @@ def test_an_owner_plays_from_playlist_to_decrypted_segment(shop: Shop) -> None:
     assert key.data == KEY
     assert key.headers["Cache-Control"] == "no-store"
     segment = shop.client.get(_folder(play) + "aac-64/00001.m4s")
+    assert "Set-Cookie" not in segment.headers
     assert segment.content_type == "video/iso.segment"
     assert segment.headers["Cache-Control"].startswith("private")
     assert _decrypt(segment.data, key.data) == b"segment of Tides 1"
@@ -314,6 +317,21 @@ def test_the_event_log_hears_each_share_of_a_play_once(shop: Shop) -> None:
     _progress(shop, session, position_ms=200_000, ended=True)
     assert _told(shop) == [0.1, 0.4, 0.5]
     assert sum(_told(shop)) == pytest.approx(1)
+
+
+def test_two_reports_at_the_same_moment_tell_once(app: Flask, shop: Shop) -> None:
+    session = _play(shop)["session"]
+    together = threading.Barrier(4)
+
+    def report() -> int:
+        browser = app.test_client()
+        rows.sign_in(browser, shop.owner)
+        together.wait()
+        return browser.post(f"/plays/{session}/progress", json={"position_ms": 110_000}, headers=JSON).status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        assert [future.result() for future in [pool.submit(report) for _ in range(4)]] == [200] * 4
+    assert _told(shop) == [0.5]
 
 
 def test_skipping_to_the_end_is_not_listening(shop: Shop) -> None:
