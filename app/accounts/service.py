@@ -22,6 +22,7 @@ NAME_MAX = 80
 
 # argon2-cffi's defaults are RFC 9106's second recommended set: 64 MiB, 3 passes, 4 lanes.
 _hasher = PasswordHasher()
+_UNUSABLE = "!"  # the hash of no password
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f.]+(\.[^@\s\x00-\x1f\x7f.]+)+")
 
 
@@ -51,13 +52,18 @@ def normalise_email(email: str) -> str:
     return text
 
 
-def register(email: str, password: str, name: str, locale: str | None = None, role: Role = Role.LISTENER) -> Account:
-    """Make an account; raise BadAccount or EmailTaken, each naming the remedy."""
+def register(
+    email: str, password: str | None, name: str, locale: str | None = None, role: Role = Role.LISTENER
+) -> Account:
+    """Make an account; raise BadAccount or EmailTaken, each naming the remedy.
+
+    Without a password, nobody can sign in to it.
+    """
     normalised = normalise_email(email)
     name = " ".join("".join(c if c.isprintable() else " " for c in name).split())
     if not 1 <= len(name) <= NAME_MAX:
         raise BadAccount(_("Tell us a name of 1 to %(most)s characters.", most=NAME_MAX))
-    password_hash = _hash(password)
+    password_hash = _UNUSABLE if password is None else _hash(password)
     account = Account(
         email=normalised,
         name=name,

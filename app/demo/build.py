@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from app.catalog.models import Artist, Release
 from app.core.db import db
 from app.demo import covers, films, mastering, masters
 from app.demo.catalogue import RECIPE, RELEASES, ReleaseSpec, TrackSpec, by_key
+from app.demo.dsp import Signal
 from app.demo.pieces import perform
 from app.demo.score import Take
 from transcoder.contract import TagSet
@@ -135,7 +136,7 @@ def tags_of(spec: ReleaseSpec, index: int) -> TagSet:
     )
 
 
-def composed(spec: ReleaseSpec, track: TrackSpec) -> mastering.Signal:
+def composed(spec: ReleaseSpec, track: TrackSpec) -> Signal:
     """The finished sound of a track, at the rate of its master."""
     rate = spec.master.rate
     mix = perform(track.piece, Take(track.piece, track.seconds, rate))
@@ -202,7 +203,7 @@ def _pool(workers: int | None) -> ProcessPoolExecutor:
 
 
 @contextmanager
-def _one_thread_each():  # type: ignore[no-untyped-def]
+def _one_thread_each() -> Iterator[None]:
     """Children whose matrix products use one thread: the pool already fills the cores, and the sums stay the same."""
     before = os.environ.get("OPENBLAS_NUM_THREADS")
     os.environ["OPENBLAS_NUM_THREADS"] = "1"

@@ -56,8 +56,9 @@ def the_tide_table(seconds: float) -> Iterator[Image.Image]:
     """The moon crosses; the sea, drawn row by row, gets up to look, and lies down again."""
     w, h = TIDE.width, TIDE.height
     sky = _upright(w, h, [(0, "#0b1530"), (0.35, "#16294f"), (0.62, "#3a3a66"), (1, "#0b1426")])
-    sea = _upright(w, h, [(0, "#24477c"), (0.55, "#1b3a6b"), (0.75, "#12264a"), (1, "#060c18")])
-    pale = Image.new("RGB", (w, h), tuple(int(v * 255) for v in colour("#ffe3cd")))
+    top = int(h * 0.42)  # the sea never reaches higher, so only what is below is drawn anew
+    sea = _upright(w, h - top, [(0, "#1e3f72"), (0.22, "#1b3a6b"), (0.57, "#12264a"), (1, "#060c18")])
+    pale = Image.new("RGB", (w, h - top), tuple(int(v * 255) for v in colour("#ffe3cd")))
     black = Image.new("RGB", (w, h), (4, 6, 12))
     face, alpha = _moon(h // 9)
     rng = seeded("film", "tide")
@@ -77,8 +78,8 @@ def the_tide_table(seconds: float) -> Iterator[Image.Image]:
         lift = float(np.sin(np.pi * t)) ** 1.5
         frame = sky.copy()
         frame.paste(face, (round(mx * w) - face.width // 2, round(my * h) - face.height // 2), alpha)
-        plan = Image.new("L", (w * _FINE, h * _FINE), 0)
-        body = Image.new("L", (w, h), 0)
+        plan = Image.new("L", (w * _FINE, (h - top) * _FINE), 0)
+        body = Image.new("L", (w, h - top), 0)
         pen = ImageDraw.Draw(plan)
         for row in range(rows):
             near = row / (rows - 1)
@@ -92,18 +93,18 @@ def the_tide_table(seconds: float) -> Iterator[Image.Image]:
                     * (0.0022 + 0.011 * near)
                     / f**0.7
                 )
-            points = np.stack([across * w, y * h], axis=1) * _FINE
+            points = np.stack([across * w, y * h - top], axis=1) * _FINE
             if row == 0:
                 outline = [(float(a) / _FINE, float(b) / _FINE) for a, b in points]
                 ImageDraw.Draw(body).polygon([*outline, (1.02 * w, h), (-0.02 * w, h)], fill=255)
             flat = [float(v) for v in points.reshape(-1)]
-            below = (base + 0.06 + 0.05 * near) * h * _FINE
+            below = ((base + 0.06 + 0.05 * near) * h - top) * _FINE
             pen.polygon([*flat, 1.02 * w * _FINE, below, -0.02 * w * _FINE, below], fill=0)
             pen.line(flat, fill=round(255 * (1 - 0.55 * near)), width=2 + round(1.6 * near), joint="curve")
-        frame.paste(sea, (0, 0), body)
+        frame.paste(sea, (0, top), body)
         shine = 0.25 + 0.75 * np.exp(-((((shades + 1) / 2 - mx) / 0.16) ** 2))
         drawn = np.asarray(plan.reduce(_FINE)).astype(np.float32) * shine.astype(np.float32)
-        frame.paste(pale, (0, 0), Image.fromarray(drawn.astype(np.uint8)))
+        frame.paste(pale, (0, top), Image.fromarray(drawn.astype(np.uint8)))
         yield _faded(frame, black, _ease(min(clock / 1.2, (seconds - clock) / 1.8)))
 
 

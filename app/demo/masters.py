@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -23,7 +24,7 @@ _FORMATS = {".m4a": "ipod", ".mp4": "mp4", ".mkv": "matroska", ".aiff": "aiff"}
 def write_audio(path: Path, sound: Signal, master: Master) -> None:
     """Write a stereo signal as the master's kind of file, dithered to its word length."""
     with av.open(str(path), "w", format=_FORMATS.get(path.suffix), options=_EXACT) as out:
-        stream = out.add_stream(master.codec, rate=master.rate, layout="stereo")
+        stream: Any = out.add_stream(master.codec, rate=master.rate, layout="stereo")
         stream.codec_context.flags |= av.codec.context.Flags.bitexact
         if not master.bits:
             stream.codec_context.bit_rate = 320_000
@@ -47,12 +48,12 @@ def write_film(
     """Write pictures and a soundtrack; `metadata` goes into the container (Matroska is tagged nowhere else)."""
     with av.open(str(path), "w", format=_FORMATS[path.suffix], options=_EXACT) as out:
         out.metadata.update(metadata)
-        options = {"preset": "veryfast", "crf": "17", "threads": "2"}
-        video = out.add_stream(master.codec, rate=frame_rate, options=options)
+        options = {"preset": "ultrafast", "crf": "17", "threads": "2"}  # threads fixed: the output depends on it
+        video: Any = out.add_stream(master.codec, rate=frame_rate, options=options)
         video.width, video.height, video.pix_fmt = *size, "yuv420p"
         video.codec_context.flags |= av.codec.context.Flags.bitexact
         lossless = path.suffix == ".mkv"
-        audio = out.add_stream("flac" if lossless else "aac", rate=master.rate, layout="stereo")
+        audio: Any = out.add_stream("flac" if lossless else "aac", rate=master.rate, layout="stereo")
         audio.codec_context.flags |= av.codec.context.Flags.bitexact
         if lossless:
             audio.codec_context.format = "s16"

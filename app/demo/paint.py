@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-Picture = NDArray[np.float32]
-Plane = NDArray[np.float32]
+Picture = NDArray[np.floating[Any]]
+Plane = NDArray[np.floating[Any]]
 Point = tuple[float, float]
 
 

@@ -53,7 +53,7 @@ def weather(size: int) -> Picture:
     rows = np.clip(((gy + offset) * size).astype(np.int32), 0, size - 1)
     scene = scene[rows, np.broadcast_to(np.arange(size)[None, :], rows.shape)]
     scene = scene + rim[..., None]
-    bars = [
+    bars: list[list[tuple[float, float]]] = [
         [(0.44, 0), (0.475, 0), (0.475, 1), (0.44, 1)],
         [(0, 0.365), (1, 0.365), (1, 0.395), (0, 0.395)],
         [(0, 0), (0.055, 0), (0.055, 1), (0, 1)],
