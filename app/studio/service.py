@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from app.catalog import queries as catalog_queries
 from app.catalog import service as catalog
-from app.catalog.models import Artist, Kind, Offer, Release, Track
+from app.catalog.models import Artist, Kind, Release, Track
 from app.core import clock, queue
 from app.core.db import db
 from app.core.errors import WavecrateError
@@ -21,6 +21,7 @@ from app.media import service as media
 from app.studio import queries
 from app.studio.grouping import Candidate, Group, fold
 from app.studio.models import Upload
+from transcoder.contract import Probe
 from transcoder.errors import NotMedia
 from transcoder.sniff import SUFFIXES
 
@@ -42,6 +43,34 @@ class TakenIn:
     release: Release
     added: list[tuple[Candidate, Track]] = field(default_factory=list)
     already: list[tuple[Candidate, Track]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class TrackEdit:
+    """A track as an editor wants it; no price: sold only with its release."""
+
+    title: str
+    title_zh: str | None
+    disc: int
+    position: int
+    price: Money | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseEdit:
+    """A release as an editor wants it; `tracks` by id. No price: not for sale."""
+
+    title: str
+    title_zh: str | None
+    artist: str
+    artist_zh: str | None
+    label: str | None
+    genre: str | None
+    released_on: date | None
+    description: str | None
+    description_zh: str | None
+    price: Money | None
+    tracks: dict[str, TrackEdit]
 
 
 def take_in(
@@ -86,12 +115,42 @@ def fair_track_price(price: Money, tracks: int) -> Money:
     return Money(min(price.minor, max(LEAST_TRACK_PRICE, share // 10 * 10 + 9)), price.currency)
 
 
-def set_track_price(track: Track, price: Money | None) -> Offer | None:
-    """Sell the track by itself at a price, or not at all."""
+def edit_release(release: Release, wanted: ReleaseEdit, *, cover_key: str | None = None) -> None:
+    """Bring a release to what the editor wants; raise WavecrateError, and change nothing, where that can't be.
+
+    Tracks that are not named stay as they are. A published release keeps its price.
+    """
+    if wanted.price is None and (release.is_published or release.publish_when_ready):
+        raise NotReady(_("A published release needs a price. Unpublish it first, or give it one."))
+    artist = catalog.ensure_artist(wanted.artist)
+    catalog.set_chinese_name(artist, wanted.artist_zh)
+    catalog.update_release(
+        release,
+        title=wanted.title,
+        title_zh=wanted.title_zh,
+        artist=artist,
+        label=catalog.ensure_label(wanted.label) if wanted.label and wanted.label.strip() else None,
+        genre=catalog.ensure_genre(wanted.genre) if wanted.genre and wanted.genre.strip() else None,
+        released_on=wanted.released_on,
+        description=wanted.description,
+        description_zh=wanted.description_zh,
+    )
+    if cover_key is not None:
+        catalog.update_release(release, cover_key=cover_key)
+    _price(wanted.price, release=release)
+    known = {track.id: track for track in release.tracks}
+    edits = {track_id: edit for track_id, edit in wanted.tracks.items() if track_id in known}
+    for track_id, edit in edits.items():
+        catalog.update_track(known[track_id], title=edit.title, title_zh=edit.title_zh)
+        _price(edit.price, track=known[track_id])
+    catalog.reorder(release, {track_id: (edit.disc, edit.position) for track_id, edit in edits.items()})
+
+
+def _price(price: Money | None, *, release: Release | None = None, track: Track | None = None) -> None:
     if price is None:
-        catalog.retire_offers(track=track)
-        return None
-    return catalog.set_price(track=track, price=price)
+        catalog.retire_offers(release=release, track=track)
+    else:
+        catalog.set_price(release=release, track=track, price=price)
 
 
 def publish(release: Release) -> None:
@@ -128,6 +187,24 @@ def track_ready(track: Track) -> None:
     _lock(release)
     if release.publish_when_ready and queries.readiness([release])[release.id].ready:
         catalog.publish(release)
+
+
+def unpublish(release: Release) -> None:
+    """Hide the release; those who bought it keep it."""
+    catalog.unpublish(release)
+
+
+def retry(track: Track) -> None:
+    """Transcode a track's master again where that had failed; anything else is left alone."""
+    master = media.newest_master(track.id)
+    if master is not None:
+        media.enqueue_master(
+            track,
+            sha256=master.sha256,
+            size=master.size,
+            filename=master.filename,
+            probe=Probe.from_dict(master.probe),
+        )
 
 
 def begin_upload(account_id: str, filename: str, size: int) -> Upload:

@@ -76,38 +76,38 @@ def shelf(app: Flask) -> dict[str, Release]:
     }
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("harbour", ["harbour"]),
-        ("HARBOUR lights", ["harbour"]),
-        ("lights lind", ["harbour"]),
-        ("nunez", ["night"]),
-        ("etoile", ["harbour"]),
-        ("quay", ["night"]),
-        ("ambient", ["night"]),
-        ("灯", ["film", "harbour"]),
-        ("灯火", ["harbour"]),
-        ("退潮", ["harbour"]),
-        ("马特", ["night"]),
-        ("守灯人", ["film"]),
-        ("ｎｉｇｈｔ", ["night"]),
-        ("harbor", ["harbour"]),
-        ("nigth ferry", ["night"]),
-        ("ferrry", ["night"]),
-        ("aurra lind", ["harbour"]),
-        ("%", ["percent"]),
-        ("e_k", ["percent"]),
-        ("\\", []),
-        ("'; drop table release; --", []),
-        ("zzzzzz", []),
-        ("", []),
-        ("  \t ", []),
-        ("a\0b", []),
-    ],
+SEARCHES: tuple[tuple[str, list[str]], ...] = (
+    ("harbour", ["harbour"]),
+    ("HARBOUR lights", ["harbour"]),
+    ("lights lind", ["harbour"]),
+    ("nunez", ["night"]),
+    ("etoile", ["harbour"]),
+    ("quay", ["night"]),
+    ("ambient", ["night"]),
+    ("灯", ["film", "harbour"]),
+    ("灯火", ["harbour"]),
+    ("退潮", ["harbour"]),
+    ("马特", ["night"]),
+    ("守灯人", ["film"]),
+    ("ｎｉｇｈｔ", ["night"]),
+    ("harbor", ["harbour"]),
+    ("nigth ferry", ["night"]),
+    ("ferrry", ["night"]),
+    ("aurra lind", ["harbour"]),
+    ("%", ["percent"]),
+    ("e_k", ["percent"]),
+    ("\\", []),
+    ("'; drop table release; --", []),
+    ("zzzzzz", []),
+    ("", []),
+    ("  \t ", []),
+    ("a\0b", []),
 )
-def test_search_finds(shelf: dict[str, Release], text: str, expected: list[str]) -> None:
-    assert set(titles(queries.search(text, 10))) == {shelf[name].title for name in expected}
+
+
+def test_search_finds(shelf: dict[str, Release]) -> None:
+    for text, expected in SEARCHES:
+        assert set(titles(queries.search(text, 10))) == {shelf[name].title for name in expected}, text
 
 
 def test_search_shows_drafts_to_editors_only(shelf: dict[str, Release]) -> None:

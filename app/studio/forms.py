@@ -1,0 +1,161 @@
+"""What editors type, read and checked."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from flask_babel import lazy_gettext as _
+from flask_wtf import FlaskForm
+from flask_wtf.file import FileField
+from wtforms import (
+    DateField,
+    FieldList,
+    Form,
+    FormField,
+    HiddenField,
+    IntegerField,
+    SelectField,
+    StringField,
+    TextAreaField,
+    ValidationError,
+)
+from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
+
+from app.catalog.models import Offer, Release, Track
+from app.catalog.service import DESCRIPTION_LIMIT, NAME_LIMIT, TITLE_LIMIT
+from app.core.money import BadAmount, Money, parse_money
+
+CURRENCIES = ("EUR", "USD", "GBP", "CNY", "HKD", "TWD", "JPY", "SGD", "CHF", "AUD", "CAD")
+_CHINESE = {"lang": "zh-Hans"}
+
+
+class TrackForm(Form):
+    """One row of the track list."""
+
+    track_id = HiddenField()
+    disc = IntegerField(_("Disc"), validators=[InputRequired(), NumberRange(1, 99)])
+    position = IntegerField(_("Number"), validators=[InputRequired(), NumberRange(1, 999)])
+    title = StringField(_("Title"), validators=[DataRequired(_("A track needs a title.")), Length(max=TITLE_LIMIT)])
+    title_zh = StringField(_("Chinese title"), validators=[Length(max=TITLE_LIMIT)], render_kw=_CHINESE)
+    price = StringField(_("Price by itself"), render_kw={"inputmode": "decimal", "size": 6})
+
+
+class ReleaseForm(FlaskForm):
+    """Everything of a release that an editor can change."""
+
+    title = StringField(_("Title"), validators=[DataRequired(_("A release needs a title.")), Length(max=TITLE_LIMIT)])
+    title_zh = StringField(_("Chinese title"), validators=[Length(max=TITLE_LIMIT)], render_kw=_CHINESE)
+    artist = StringField(
+        _("Artist"), validators=[DataRequired(_("A release needs an artist.")), Length(max=NAME_LIMIT)]
+    )
+    artist_zh = StringField(_("Artist's Chinese name"), validators=[Length(max=NAME_LIMIT)], render_kw=_CHINESE)
+    label = StringField(_("Label"), validators=[Length(max=NAME_LIMIT)])
+    genre = StringField(_("Genre"), validators=[Length(max=NAME_LIMIT)], render_kw={"list": "genres"})
+    released_on = DateField(_("Released on"), validators=[Optional()])
+    description = TextAreaField(_("Description"), validators=[Length(max=DESCRIPTION_LIMIT)], render_kw={"rows": 5})
+    description_zh = TextAreaField(
+        _("Chinese description"), validators=[Length(max=DESCRIPTION_LIMIT)], render_kw={"rows": 5, **_CHINESE}
+    )
+    cover = FileField(
+        _("Cover"),
+        description=_("JPEG, PNG or WebP, square, 1400 pixels a side or more; up to 12 MB."),
+        render_kw={"accept": "image/jpeg,image/png,image/webp"},
+    )
+    price = StringField(
+        _("Price"), description=_("Like 9.90. Empty: not for sale."), render_kw={"inputmode": "decimal", "size": 8}
+    )
+    currency = SelectField(_("Currency"), choices=list(CURRENCIES))
+    tracks = FieldList(FormField(TrackForm))
+
+    @classmethod
+    def of(cls, release: Release, default_currency: str = "EUR") -> ReleaseForm:
+        """The form as the release is now; where it was sent, as it was filled in."""
+        offer = active_offer(release)
+        currency = offer.currency if offer else default_currency
+        values: dict[str, Any] = {
+            "title": release.title,
+            "title_zh": release.title_zh,
+            "artist": release.artist.name,
+            "artist_zh": release.artist.name_zh,
+            "label": release.label.name if release.label else "",
+            "genre": release.genre.name if release.genre else "",
+            "released_on": release.released_on,
+            "description": release.description,
+            "description_zh": release.description_zh,
+            "price": _written(offer),
+            "currency": currency,
+            "tracks": [_row(track) for track in release.tracks],
+        }
+        form = cls(data=values)
+        if currency not in CURRENCIES:
+            form.currency.choices = [*form.currency.choices, currency]
+        return form
+
+    def validate_price(self, field: StringField) -> None:
+        """The price is an amount in the chosen currency, or nothing."""
+        self._amount(field)
+
+    def validate_tracks(self, field: FieldList) -> None:
+        """Each track's price is an amount, and no two tracks have the same number."""
+        places = set()
+        for row in field:
+            try:
+                self._amount(row.form.price)
+            except ValidationError as error:
+                row.form.price.errors = [str(error)]
+                raise
+            place = (row.form.disc.data, row.form.position.data)
+            if None not in place and place in places:
+                row.form.position.errors = [str(_("Two tracks cannot have the same number. Give each its own."))]
+                raise ValidationError(_("Two tracks cannot have the same number. Give each its own."))
+            places.add(place)
+
+    def validate_released_on(self, field: DateField) -> None:
+        """Recorded music is younger than the phonograph."""
+        if field.data is not None and not date(1857, 1, 1) <= field.data <= date(2199, 12, 31):
+            raise ValidationError(_("This is no year a recording can be from."))
+
+    def release_price(self) -> Money | None:
+        """What the whole release is to cost; None: not for sale."""
+        return self._amount(self.price)
+
+    def track_price(self, row: TrackForm) -> Money | None:
+        """What the track is to cost by itself; None: only with the release."""
+        return self._amount(row.price)
+
+    def _amount(self, field: StringField) -> Money | None:
+        text = (field.data or "").strip()
+        if not text:
+            return None
+        try:
+            amount = parse_money(text.replace(",", "."), self.currency.data or "EUR")
+        except BadAmount as error:
+            raise ValidationError(str(error)) from None
+        if amount.minor == 0:
+            raise ValidationError(_("A price is more than nothing. Leave it empty where there is none."))
+        return amount
+
+
+class ActionForm(FlaskForm):
+    """A button: nothing but the token."""
+
+
+def active_offer(subject: Release | Track) -> Offer | None:
+    """The offer in force."""
+    return next((offer for offer in subject.offers if offer.active), None)
+
+
+def _written(offer: Offer | None) -> str:
+    return str(offer.price.decimal) if offer else ""
+
+
+def _row(track: Track) -> dict[str, Any]:
+    return {
+        "track_id": track.id,
+        "disc": track.disc,
+        "position": track.position,
+        "title": track.title,
+        "title_zh": track.title_zh,
+        "price": _written(active_offer(track)),
+    }
