@@ -190,7 +190,7 @@ def _masters(folder: Path) -> Path:
 
 
 def _wait_until_ready(servers: _Servers) -> None:
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 120
     while True:
         servers.check()
         db.session.rollback()
