@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from flask import Flask, current_app, request
+from flask_babel import gettext as _
 from flask_login import current_user
 
 from app.core.errors import Forbidden
@@ -54,5 +55,5 @@ def enforce() -> Any:
     if not current_user.is_authenticated:
         return current_app.login_manager.unauthorized()  # type: ignore[attr-defined]
     if kind in _ROLES and current_user.role not in _ROLES[kind]:
-        raise Forbidden("This page is for the people who run the shop.")
+        raise Forbidden(_("This page is for the people who run the shop."))
     return None

@@ -119,7 +119,8 @@ def why_refused(upload: Upload) -> str | None:
     facts = {
         name: _(fact) if isinstance(fact, str) and fact else fact for name, fact in upload.refused["facts"].items()
     }
-    said = str(_(upload.refused["message"]))
+    message = upload.refused["message"]  # a name by itself: extraction takes a literal in here for a message
+    said = str(_(message))
     return said % facts if facts else said
 
 
