@@ -55,7 +55,8 @@ class _Decoded:
     rate: int
     packets: int
     sample_format: str
-    end: float  # where the last packet says it ends, in seconds
+    end: float  # where the last packet that could be decoded says it ends, in seconds
+    broken: bool  # whether the last packet could not be decoded
 
 
 def probe_file(path: Path, name: str | None = None) -> Probe:
@@ -108,6 +109,8 @@ def _audio(container: Any, sniffed: Sniffed, stream: Any, path: Path) -> Probe:
         raise _too_long(MAX_AUDIO_SECONDS)
     decoded = _decode_all(container, stream, codec)
     _check_length(sniffed, stream, decoded, path, declared)
+    if decoded.broken:
+        raise _damaged(decoded.seconds)
     if decoded.seconds < MIN_SECONDS:
         raise NotMedia(N_("holds no sound"))
     return Probe(sniffed.container, "audio", decoded.seconds, _audio_facts(stream, codec, decoded, path), None)
@@ -159,10 +162,11 @@ def _decode_all(container: Any, stream: Any, codec: str) -> _Decoded:
         decoder = av.CodecContext.create("flac", "r")
         decoder.extradata = stream.codec_context.extradata
         decoder.options = {"err_detect": "crccheck+explode"}
-    end = 0.0
+    end, broken = 0.0, False
     samples, packets, rate, sample_format = 0, 0, 0, ""
     forgiven = 0
-    for packet in container.demux(stream):
+    packets_left = container.demux(stream)
+    for packet in packets_left:
         if packet.size:
             packets += 1
         try:
@@ -172,10 +176,10 @@ def _decode_all(container: Any, stream: Any, codec: str) -> _Decoded:
             if codec == "mp3" and forgiven < 2 and packets <= 3:
                 forgiven += 1
                 continue
-            at = samples / rate if rate else 0
-            raise NotMedia(
-                N_("is damaged: it cannot be decoded beyond %(seconds)s seconds"), seconds=round(at)
-            ) from None
+            if not any(later.size for later in packets_left):
+                broken = True  # the very last one: most likely the file was cut there
+                break
+            raise _damaged(samples / rate if rate else 0) from None
         for frame in frames:
             samples += frame.samples
             rate, sample_format = frame.sample_rate, frame.format.name
@@ -183,7 +187,7 @@ def _decode_all(container: Any, stream: Any, codec: str) -> _Decoded:
             end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
         if rate and samples > MAX_AUDIO_SECONDS * rate:
             raise _too_long(MAX_AUDIO_SECONDS)
-    return _Decoded(samples / rate if rate else 0.0, samples, rate, packets, sample_format, end)
+    return _Decoded(samples / rate if rate else 0.0, samples, rate, packets, sample_format, end, broken)
 
 
 def _check_length(sniffed: Sniffed, stream: Any, decoded: _Decoded, path: Path, declared: float | None) -> None:
@@ -201,6 +205,10 @@ def _check_length(sniffed: Sniffed, stream: Any, decoded: _Decoded, path: Path, 
             raise _short(decoded.seconds, decoded.seconds * frames / max(1, decoded.packets))
     elif declared is not None and decoded.seconds < declared - max(0.25, declared * 0.005):
         raise _short(decoded.seconds, declared)
+
+
+def _damaged(seconds: float) -> NotMedia:
+    return NotMedia(N_("is damaged: it cannot be decoded beyond %(seconds)s seconds"), seconds=f"{seconds:.1f}")
 
 
 def _short(has: float, wants: float) -> NotMedia:
