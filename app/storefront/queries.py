@@ -97,7 +97,7 @@ def home(account_id: str | None) -> Home:
     music = catalog.newest(SHELF + 1, Kind.AUDIO)
     films = catalog.newest(3, Kind.FILM)
     chosen = discovery.for_you(account_id, SHELF) if account_id else discovery.popular(SHELF)
-    featured = (music or films or [None])[0]
+    featured = next(iter([*music, *films]), None)
     return Home(
         featured=featured,
         chosen=chosen,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, current_app, render_template, request, url_for
+from flask import Blueprint, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_babel import ngettext
 from flask_login import current_user
@@ -22,6 +22,8 @@ from app.storefront import queries
 blueprint = Blueprint("storefront", __name__)
 
 SEARCH_LIMIT = 48
+# After signing in nobody wants to be back on these.
+_NOT_ONWARD = (None, "accounts.sign_in", "accounts.sign_up", "storefront.home")
 
 
 def _account_id() -> str | None:
@@ -35,10 +37,6 @@ def _is_editor() -> bool:
 class Shell:
     """What the header of every page shows; each fact is read when a template asks for it."""
 
-    @staticmethod
-    def _url(endpoint: str, **values: Any) -> str | None:
-        return url_for(endpoint, **values) if endpoint in current_app.view_functions else None
-
     @property
     def cart_count(self) -> int:
         """How many things lie in the cart."""
@@ -46,34 +44,44 @@ class Shell:
 
     @property
     def cart_url(self) -> str:
-        return self._url("cart.show") or "/cart"
+        """The cart."""
+        return url_for("cart.show")
 
     @property
     def cart_add_url(self) -> str:
-        return self._url("cart.add") or "/cart/items"
+        """Where an offer is posted to be put in the cart."""
+        return url_for("cart.add")
 
     @property
-    def orders_url(self) -> str | None:
-        return self._url("orders.history")
+    def orders_url(self) -> str:
+        """The person's orders."""
+        return url_for("orders.history")
 
     @property
     def sign_in_url(self) -> str:
-        return self._url("accounts.sign_in") or "/sign-in"
+        """Sign-in, and then back to the page being read."""
+        readable = request.method == "GET" and request.endpoint not in _NOT_ONWARD
+        return url_for("accounts.sign_in", next=request.full_path.rstrip("?") if readable else None)
 
     @property
-    def sign_out_url(self) -> str | None:
-        return self._url("accounts.sign_out")
+    def sign_out_url(self) -> str:
+        """Where signing out is posted."""
+        return url_for("accounts.sign_out")
 
     @property
-    def language_url(self) -> str | None:
-        return self._url("accounts.set_language")
+    def language_url(self) -> str:
+        """Where another language is posted."""
+        return url_for("accounts.set_language")
 
     @property
     def studio_url(self) -> str | None:
-        return self._url("studio.index") if _is_editor() else None
+        """The studio, for those who may."""
+        return url_for("studio.index") if _is_editor() else None
 
-    def download_url(self, release_id: str) -> str | None:
-        return self._url("downloads.release", release_id=release_id)
+    @staticmethod
+    def download_url(release_id: str) -> str:
+        """The files of a release."""
+        return url_for("downloads.release", release_id=release_id)
 
 
 @blueprint.app_context_processor
