@@ -8,7 +8,7 @@ import os
 import signal
 from importlib import import_module
 
-from procrastinate import PsycopgConnector
+from procrastinate import App, PsycopgConnector
 
 from app.core import queue
 from app.factory import create_app
@@ -71,7 +71,7 @@ async def _work(settings: Settings, alone: bool) -> None:
             os._exit(0 if stop.is_set() else 1)
 
 
-async def _take_over(app: queue.App) -> None:
+async def _take_over(app: App) -> None:
     await app.job_manager.prune_stalled_workers(0)
     for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=0):
         log.info("taking up job %s (%s) again", job.id, job.task_name)

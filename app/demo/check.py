@@ -16,9 +16,11 @@ from urllib.parse import urljoin
 
 import requests
 from rich.console import Console
+from rich.markup import escape
 
+from app.accounts import service as accounts
 from app.catalog import queries as catalog
-from app.catalog.models import Release, Track
+from app.catalog.models import Kind, Release, Track
 from app.core.db import db
 from app.core.store import media_store
 from app.demo import listening
@@ -70,6 +72,7 @@ def expect(true: bool, otherwise: str) -> None:
 def run(base_url: str) -> bool:
     """Walk through every step; print each with its time; return whether all went well."""
     console = Console(highlight=False)
+    width = max(len(step.__doc__ or "") for step in STEPS)
     with create_app(load_settings()).app_context(), tempfile.TemporaryDirectory() as folder:
         walk = Run(base_url, Path(folder))
         for step in STEPS:
@@ -77,10 +80,11 @@ def run(base_url: str) -> bool:
             try:
                 said = step(walk)
             except (Failed, requests.RequestException, OSError) as error:
-                console.print(f"[red]✗[/red] {step.__doc__}  {error}", markup=True)
+                console.print(f"[red]✗[/red] {step.__doc__:<{width}}            {escape(str(error))}", soft_wrap=True)
                 return False
             db.session.rollback()  # each step looks at the database anew
-            console.print(f"[green]✓[/green] {step.__doc__:<46} {time.monotonic() - began:6.2f} s  {said or ''}")
+            seconds = time.monotonic() - began
+            console.print(f"[green]✓[/green] {step.__doc__:<{width}} {seconds:6.2f} s  {escape(said)}", soft_wrap=True)
     console.print("The main job works from end to end.")
     return True
 
@@ -95,7 +99,7 @@ def _sign_up(walk: Run) -> str:
 
 def _find(walk: Run) -> str:
     """Find a lossless album through search"""
-    for release in catalog.newest(limit=100, kind="audio"):
+    for release in catalog.newest(limit=100, kind=Kind.AUDIO):
         formats = media.downloads_of(release.tracks[0].id)
         if "flac" in formats and release.offers and len(release.tracks) > 1:
             walk.release, walk.track = release, release.tracks[0]
@@ -208,12 +212,10 @@ def _track(walk: Run) -> Track:
 
 
 def _account_id(walk: Run) -> str:
-    from app.accounts import queries as accounts
-
     account = accounts.by_email(walk.email)
     expect(account is not None, "signing up made no account")
     assert account is not None
-    return account.id
+    return str(account.id)
 
 
 def _shelf(walk: Run) -> list[str]:

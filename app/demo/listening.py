@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin
 
 import av
 import numpy as np
+import numpy.typing as npt
 from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
@@ -70,12 +72,12 @@ def _decrypt(data: bytes, key: bytes, number: int) -> bytes:
     return unpadder.update(decryptor.update(data) + decryptor.finalize()) + unpadder.finalize()
 
 
-def _samples(path: Path) -> np.ndarray:
+def _samples(path: Path) -> npt.NDArray[np.float64]:
     """Every sample as float64 in -1..1, channels first; integers are scaled exactly."""
     blocks = []
     with av.open(str(path)) as container:
         for frame in container.decode(container.streams.audio[0]):
-            block = frame.to_ndarray()
+            block: npt.NDArray[Any] = frame.to_ndarray()
             if not frame.format.is_planar:
                 block = block.reshape(-1, len(frame.layout.channels)).T
             if np.issubdtype(block.dtype, np.integer):

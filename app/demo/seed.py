@@ -65,7 +65,7 @@ def _wait_for_streams() -> None:
         while True:
             counts = media.job_counts()
             db.session.rollback()  # the next look must see new rows
-            report(counts.finished, counts.total, f"{counts.done} of {counts.jobs}")
+            report(counts.finished, counts.jobs, f"{counts.done} of {counts.jobs}")
             if counts.failed:
                 raise EngineError(
                     f"{counts.failed} of the demo's masters could not be transcoded: see var/log/worker.log"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app.core.db import db
-from app.media.models import Master, Rendition, RenditionKind, StreamKey, TranscodeJob
+from app.media.models import JobState, Master, Rendition, RenditionKind, StreamKey, TranscodeJob
 from transcoder.downloads import NAMES
 
 
@@ -74,6 +75,30 @@ def jobs_of(track_ids: Sequence[str]) -> dict[str, TranscodeJob]:
         .execution_options(populate_existing=True)
     )
     return {job.master.track_id: job for job in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class JobCounts:
+    """How far the transcoding of everything is; `finished` counts jobs in fractions."""
+
+    jobs: int
+    done: int
+    failed: int
+    finished: float
+
+
+def job_counts() -> JobCounts:
+    """Every job there is, counted."""
+    done = TranscodeJob.state == JobState.DONE
+    row = db.session.execute(
+        select(
+            func.count(),
+            func.count().filter(done),
+            func.count().filter(TranscodeJob.state == JobState.FAILED),
+            func.coalesce(func.sum(TranscodeJob.progress), 0.0),
+        )
+    ).one()
+    return JobCounts(jobs=row[0], done=row[1], failed=row[2], finished=float(row[3]))
 
 
 def _one(track_id: str, kind: RenditionKind) -> Rendition | None:
