@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 
 class BadBoxes(ValueError):
@@ -32,14 +33,29 @@ def read_init(data: bytes) -> Init:
     return Init(timescale, codec, struct.unpack_from(">I", trex, 12)[0], width, height, channels)
 
 
-def video_profile(data: bytes) -> int | None:
-    """The H.264 profile_idc of a file's first track, or None where that is no H.264."""
-    for kind, payload in _boxes(_find(data, b"moov")):
+def video_profile(path: Path) -> int | None:
+    """The H.264 profile_idc of a file's picture, or None where that is no H.264. Reads no more than the moov box."""
+    for kind, payload in _boxes(_moov(path)):
         if kind == b"trak":
             codec = _sample_entry(_find(payload, b"mdia", b"minf", b"stbl", b"stsd"))[0]
             if codec.startswith("avc1."):
                 return int(codec[5:7], 16)
     return None
+
+
+def _moov(path: Path) -> bytes:
+    with path.open("rb") as file:
+        while len(head := file.read(16)) >= 8:
+            size, kind = struct.unpack_from(">I4s", head)
+            if size == 1 and len(head) == 16:
+                size = struct.unpack_from(">Q", head, 8)[0]
+            file.seek(-len(head), 1)
+            if kind == b"moov":
+                return _find(file.read(size), b"moov")
+            if size < 8:
+                break
+            file.seek(size, 1)
+    raise BadBoxes("box moov is missing")
 
 
 def segment_duration(data: bytes, init: Init) -> float:

@@ -4,7 +4,7 @@ Sound is split over the cores: one run per encode, each decoding for itself (a h
 dearest first, the next one begun as soon as a core is free. Runs with several outputs would balance no better, and
 FFmpeg 9.0 deadlocks in some: a filter graph that is ahead is held back while the shared decoder waits to feed it.
 Film is decoded and scaled once for all rungs, each rung scaled from the one above. Every output is bit-exact (no
-dates, no encoder names), and thread counts are fixed, so the same master makes the same bytes on any machine.
+dates, no encoder names), and x264 has one thread a rung, so the same master makes the same bytes each time.
 """
 
 from __future__ import annotations
@@ -292,7 +292,7 @@ def _film_file(master: Path, probe: Probe, work: Path, top: str) -> tuple[Path, 
     if probe.video.codec == "h264":
         try:
             _mux(_open(master), master, probe, work, target)
-            if boxes.video_profile(target.read_bytes()) in (66, 77, 100):
+            if boxes.video_profile(target) in (66, 77, 100):
                 return target, True
         except (EncodeFailed, boxes.BadBoxes):
             pass  # a stream MP4 does not take as it is

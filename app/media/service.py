@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app.catalog.models import Track
 from app.core import clock, ids, queue
 from app.core.db import db
+from app.media import queries
 from app.media.models import JobState, Master, Rendition, StreamKey, TranscodeJob
 from app.settings import Settings
 from media_store import keys
@@ -39,7 +40,7 @@ def enqueue_master(track: Track, *, sha256: str, size: int, filename: str, probe
     failed or another master had come between.
     """
     _lock_track(track.id)
-    newest = newest_master(track.id)
+    newest = queries.master_of(track.id)
     master = db.session.scalar(select(Master).where(Master.track_id == track.id, Master.sha256 == sha256))
     if master is None:
         master = Master(track_id=track.id, sha256=sha256, size=size, filename=filename[:255], probe=probe.to_dict())
@@ -165,7 +166,7 @@ def publish(report: contract.RenditionReport) -> None:
     )
     if not _changed(done):
         raise Superseded(report.job_id)
-    if newest_master(track_id) is not job.master:
+    if queries.master_of(track_id) is not job.master:
         return
     db.session.execute(delete(Rendition).where(Rendition.track_id == track_id))
     for made in report.renditions:
@@ -220,13 +221,6 @@ def requeue_lost(silent_seconds: float) -> list[str]:
             _defer(job.id)
             lost.append(job.id)
     return lost
-
-
-def newest_master(track_id: str) -> Master | None:
-    """The master in force."""
-    return db.session.scalar(
-        select(Master).where(Master.track_id == track_id).order_by(Master.created_at.desc(), Master.id).limit(1)
-    )
 
 
 def _restart(job: TranscodeJob) -> None:
