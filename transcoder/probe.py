@@ -111,8 +111,10 @@ def _audio(container: Any, sniffed: Sniffed, stream: Any, path: Path) -> Probe:
     _check_length(sniffed, stream, decoded, path, declared)
     if decoded.broken:
         raise _damaged(decoded.seconds)
-    if decoded.seconds < MIN_SECONDS:
+    if decoded.samples == 0:
         raise NotMedia(N_("holds no sound"))
+    if decoded.seconds < MIN_SECONDS:
+        raise NotMedia(N_("is shorter than a tenth of a second"))
     return Probe(sniffed.container, "audio", decoded.seconds, _audio_facts(stream, codec, decoded, path), None)
 
 

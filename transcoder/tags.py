@@ -190,7 +190,20 @@ def _from_vorbis(file: Any) -> tuple[dict[str, Any], bytes | None]:
             pictures.append(flac.Picture(base64.b64decode(encoded)))
         except Exception:  # noqa: S112  # a cover that can't be read is no cover
             continue
-    return _plain({name: _joined(values) for name, values in _grouped(file.tags)}), _front(pictures)
+    comments = {name: _joined(values) for name, values in _grouped(file.tags)}
+    if "title" in comments:
+        comments["title"] = _likely_title(file.tags["title"], str(file.filename))
+    return _plain(comments), _front(pictures)
+
+
+def _likely_title(titles: list[str], path: str) -> str:
+    """Of several titles the one that the file is named after, else the first.
+
+    Taggers that add where they should replace leave a file with the titles of all the files before it.
+    """
+    name = Path(path).stem.casefold()
+    words = [(len(title), title) for title in titles if re.sub(r"\W", "", title.casefold()) in re.sub(r"\W", "", name)]
+    return max(words)[1] if words and max(words)[0] else titles[0]
 
 
 def _grouped(tags: Any) -> list[tuple[str, list[str]]]:

@@ -122,6 +122,7 @@ def edit_release(release: Release, wanted: ReleaseEdit, *, cover_key: str | None
     """
     if wanted.price is None and (release.is_published or release.publish_when_ready):
         raise NotReady(_("A published release needs a price. Unpublish it first, or give it one."))
+    before = (release.title, release.title_zh)
     artist = catalog.ensure_artist(wanted.artist)
     catalog.set_chinese_name(artist, wanted.artist_zh)
     catalog.update_release(
@@ -141,7 +142,12 @@ def edit_release(release: Release, wanted: ReleaseEdit, *, cover_key: str | None
     known = {track.id: track for track in release.tracks}
     edits = {track_id: edit for track_id, edit in wanted.tracks.items() if track_id in known}
     for track_id, edit in edits.items():
-        catalog.update_track(known[track_id], title=edit.title, title_zh=edit.title_zh)
+        track = known[track_id]
+        if len(known) == 1 and before == (track.title, track.title_zh) == (edit.title, edit.title_zh or None):
+            # A single or film and its only recording were called the same: they go on to be.
+            catalog.update_track(track, title=release.title, title_zh=release.title_zh)
+        else:
+            catalog.update_track(track, title=edit.title, title_zh=edit.title_zh)
         _price(edit.price, track=known[track_id])
     catalog.reorder(release, {track_id: (edit.disc, edit.position) for track_id, edit in edits.items()})
 

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from app.accounts import service as accounts
 from app.accounts.models import Role
 from app.core.db import transaction
-from tests.browser.shop import PASSWORD, RESULTS, Shop
+from tests.browser.shop import PASSWORD, Shop
 from tests.media_samples import make_audio, truncate
 
 SLOW = 90_000  # a transcode on a busy machine
@@ -40,7 +40,6 @@ def test_an_editor_sends_a_master_and_publishes_it(page: Page, live_shop: Shop, 
     sent = page.locator(".upload", has_text="Slow Tram 慢车.wav")
     expect(sent.get_by_text("Ready", exact=True)).to_be_visible(timeout=SLOW)
     expect(page.locator("#upload-said")).to_contain_text(".")  # what state it came to was said aloud
-    page.screenshot(path=RESULTS / "studio-upload.png", full_page=True)
 
     sent.get_by_role("link").click()
     expect(page.get_by_role("heading", name="Slow Tram 慢车", level=1)).to_be_visible()
@@ -50,7 +49,6 @@ def test_an_editor_sends_a_master_and_publishes_it(page: Page, live_shop: Shop, 
     page.get_by_label("Price", exact=True).fill("1.50")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Saved.")).to_be_visible()
-    page.screenshot(path=RESULTS / "studio-edit.png", full_page=True)
     page.get_by_role("button", name="Publish").click()
     expect(page.get_by_text("It is in the shop.")).to_be_visible()
     page.get_by_role("link", name="See it in the shop").click()

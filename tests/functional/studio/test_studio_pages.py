@@ -201,6 +201,7 @@ def test_a_master_sent_from_the_browser_becomes_a_release(
     assert "It is in the shop." in published.text
     release = the_release()
     assert (release.is_published, release.title, release.artist.name_zh) == (True, "Night Ferry (live)", "林海")
+    assert release.tracks[0].title == "Night Ferry (live)"
     assert [offer.price for offer in release.offers if offer.active] == [Money(990, "EUR")]
 
 

@@ -136,6 +136,15 @@ def test_absurd_tags_are_tamed(tmp_path: Path) -> None:
     assert (tags.track, tags.disc, tags.year, tags.isrc, cover) == (None, None, None, None, None)
 
 
+def test_of_several_titles_the_one_in_the_name_is_taken(tmp_path: Path) -> None:
+    path = make_audio(tmp_path / "hr3-icy lands.ogg", 1)
+    file = mutagen.File(path)
+    file["title"] = ["Caves", "Icy Lands", "Jungle", ""]
+    file.save()
+    assert read_tags(path)[0].title == "Icy Lands"
+    assert read_tags(path.rename(tmp_path / "other.ogg"))[0].title == "Caves"
+
+
 def test_chinese_that_claims_to_be_latin_is_read(tmp_path: Path) -> None:
     path = make_audio(tmp_path / "a.mp3", 1)
     tags = id3.ID3()
