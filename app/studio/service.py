@@ -17,6 +17,7 @@ from app.core import clock, queue
 from app.core.db import db
 from app.core.errors import WavecrateError
 from app.core.money import Money
+from app.media import queries as media_queries
 from app.media import service as media
 from app.studio import queries
 from app.studio.grouping import Candidate, Group, fold
@@ -202,7 +203,7 @@ def unpublish(release: Release) -> None:
 
 def retry(track: Track) -> None:
     """Transcode a track's master again where that had failed; anything else is left alone."""
-    master = media.newest_master(track.id)
+    master = media_queries.master_of(track.id)
     if master is not None:
         media.enqueue_master(
             track,
