@@ -96,13 +96,17 @@ def home(account_id: str | None) -> Home:
     """The front page; drafts and what the person owns stay off the shelf that is chosen for them."""
     music = catalog.newest(SHELF + 1, Kind.AUDIO)
     films = catalog.newest(3, Kind.FILM)
-    chosen = discovery.for_you(account_id, SHELF) if account_id else discovery.popular(SHELF)
+    chosen = discovery.for_you(account_id, SHELF + 1) if account_id else discovery.popular(SHELF + 1)
     featured = next(iter([*music, *films]), None)
+
+    def beside(releases: list[Release]) -> list[Release]:
+        return [release for release in releases if featured is None or release.id != featured.id][:SHELF]
+
     return Home(
         featured=featured,
-        chosen=chosen,
+        chosen=beside(chosen),
         personal=account_id is not None,
-        music=[release for release in music if featured is None or release.id != featured.id][:SHELF],
+        music=beside(music),
         films=films,
         genres=catalog.genres(),
         posters=posters_of(films),

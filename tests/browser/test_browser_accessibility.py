@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 
 import pytest
@@ -135,7 +134,7 @@ def test_the_language_switch_changes_every_title(page: Page, live_shop: Shop) ->
 
 
 def test_pictures_for_the_record(browser: Browser, live_shop: Shop) -> None:
-    """What a person would look at after a change; the README's picture is made so, when asked for."""
+    """What a person would look at after a change."""
     RESULTS.mkdir(exist_ok=True)
     for theme, locale, width in (("light", "en-GB", 1280), ("dark", "zh-CN", 390)):
         context = browser.new_context(
@@ -146,15 +145,6 @@ def test_pictures_for_the_record(browser: Browser, live_shop: Shop) -> None:
             page.goto(address(live_shop))
             picture = page.screenshot(path=RESULTS / f"{name}-{theme}-{locale}-{width}.png")
             assert len(picture) > 5_000
-        context.close()
-    if os.environ.get("WAVECRATE_SCREENSHOTS") == "1":
-        context = browser.new_context(
-            base_url=live_shop.base_url, locale="en-GB", viewport={"width": 1280, "height": 860}
-        )
-        page = context.new_page()
-        page.goto("/")
-        page.wait_for_load_state("networkidle")
-        page.screenshot(path=ROOT / "docs" / "screenshot.png")
         context.close()
 
 
