@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,7 +39,13 @@ class _Work:
     cover: Path
 
 
-def write_masters(directory: Path, *, workers: int | None = None, on_progress: Progress | None = None) -> list[Path]:
+def write_masters(
+    directory: Path,
+    *,
+    workers: int | None = None,
+    on_progress: Progress | None = None,
+    releases: Sequence[ReleaseSpec] = RELEASES,
+) -> list[Path]:
     """Compose, draw and write every master under `directory`, as <Artist>/<Album>/01 Title.flac, in catalogue order.
 
     Files written by the same recipe are left alone; one that is half-written never bears its final name.
@@ -53,7 +59,7 @@ def write_masters(directory: Path, *, workers: int | None = None, on_progress: P
                 old.unlink()
     for half_written in directory.rglob(_PART + "*"):
         half_written.unlink()
-    plan = [work for release in RELEASES for work in _plan(directory, release)]
+    plan = [work for release in releases for work in _plan(directory, release)]
     drawn = {work.key: work.cover for work in plan}
     missing = [work for work in plan if not work.path.exists()]
     undrawn = {key: path for key, path in drawn.items() if not path.exists()}

@@ -193,8 +193,8 @@ RELEASES: tuple[ReleaseSpec, ...] = (
         "has ever agreed to. Best heard lying down, next to something that is switched on.",
         "两个长音，以及住在里面的一切。按纯律叠在一个没有电力公司承认过的 D 上。宜躺着听，旁边放一件通了电的东西。",
         (
-            TrackSpec("Mains Hum", "电流声", "drone.mains_hum", 46),
-            TrackSpec("Transformer Lullaby", "变压器摇篮曲", "drone.transformer_lullaby", 45),
+            TrackSpec("Mains Hum", "电流声", "drone.mains_hum", 40),
+            TrackSpec("Transformer Lullaby", "变压器摇篮曲", "drone.transformer_lullaby", 42),
         ),
         lufs=-16.0,
         lean=0.5,

@@ -54,6 +54,7 @@ def modes(freqs: ArrayLike, decays: ArrayLike, gains: ArrayLike, seconds: float,
 @lru_cache(maxsize=256)
 def _table(shape: str, harmonics: int) -> Signal:
     number = np.arange(1, harmonics + 1)
+    sines: NDArray[np.floating]
     if shape == "saw":
         sines = 1.0 / number
     elif shape == "square":
@@ -80,9 +81,9 @@ def osc(shape: str, freq: float | NDArray, n: int, rate: int, *, phase: float = 
     else:
         top, turns = freq / rate, np.arange(n) * (freq / rate) + phase
     if shape == "sine":
-        return np.sin((2 * np.pi * (turns % 1.0)).astype(np.float32))
+        return np.sin((2 * np.pi * (turns - np.floor(turns))).astype(np.float32))
     table = _table(shape, max(1, min(_TABLE // 4, int(0.45 * limit / max(top, 1e-6)))))
-    place = (turns % 1.0) * _TABLE
+    place = (turns - np.floor(turns)) * _TABLE
     index = place.astype(np.int32)
     share = (place - index).astype(np.float32)
     return np.asarray(table[index] + share * (table[index + 1] - table[index]), np.float32)
@@ -252,19 +253,22 @@ def reverb(sound: Signal, rate: int, seconds: float = 2.0, *, bright: float = 0.
     ).astype(np.float32)
 
 
-def echo(
-    sound: Signal, rate: int, every: float, *, feedback: float = 0.5, dark: float = 3000.0, repeats: int = 7
-) -> Signal:
-    """A tape echo's repeats, alone: each quieter, darker, and from the other side."""
+def echo(sound: Signal, rate: int, every: float, *, feedback: float = 0.5, dark: float = 3000.0) -> Signal:
+    """A tape echo's repeats, alone: each quieter, darker, and from the other side.
+
+    What comes off the tape goes back onto it, one length of tape at a time, through one filter that keeps its state.
+    """
     stereo = sound if sound.ndim == 2 else np.stack([sound, sound], axis=1)
     out = np.zeros_like(stereo)
-    shift, tail = samples(every, rate), stereo
-    for number in range(1, repeats + 1):
-        if shift * number >= len(out):
-            break
-        tail = bandpass(tail, 120, dark, rate) * np.float32(feedback)
-        pan = np.array([1.0, 0.45] if number % 2 else [0.45, 1.0], np.float32)
-        out[shift * number :] += tail[: len(out) - shift * number] * pan
+    length = samples(every, rate)
+    sections = _butter("bandpass", (120.0, dark), 1, rate)
+    state = np.zeros((len(sections), 2, 2))
+    pan = np.array([1.0, 0.45], np.float32)
+    for start in range(0, len(out) - length, length):
+        tape = stereo[start : start + length] * pan + out[start : start + length, ::-1]
+        heard, state = signal.sosfilt(sections, tape, axis=0, zi=state)
+        room = out[start + length : start + 2 * length]
+        room[:] = feedback * heard[: len(room)]
     return out
 
 

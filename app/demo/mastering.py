@@ -32,7 +32,7 @@ def _k_weighting(rate: int) -> NDArray:
 def loudness(sound: Signal, rate: int) -> float:
     """Integrated loudness in LUFS, gated as ITU-R BS.1770-4 says; -70 for silence."""
     power = signal.sosfilt(_k_weighting(rate), sound, axis=0).astype(np.float32) ** 2
-    total = np.concatenate([[0.0], np.cumsum(power.sum(axis=1, dtype=np.float64))])
+    total = np.concatenate([[0.0], np.cumsum(power[:, 0].astype(np.float64) + power[:, 1])])
     window, hop = int(0.4 * rate), int(0.1 * rate)
     starts = np.arange(0, max(len(sound) - window, 0) + 1, hop)
     ends = np.minimum(starts + window, len(sound))
@@ -44,9 +44,13 @@ def loudness(sound: Signal, rate: int) -> float:
     return float(-0.691 + 10 * np.log10(heard.mean()))
 
 
+def _louder_side(sound: Signal) -> NDArray:
+    return np.maximum(np.abs(sound[:, 0]), np.abs(sound[:, 1]))
+
+
 def _peaks(sound: Signal) -> NDArray:
     """How high each sample, and the wave half-way to the next one, reaches over both channels."""
-    reach = np.abs(sound).max(axis=1)
+    reach = _louder_side(sound)
     offsets = np.arange(-7.5, 8)
     taps = (np.sinc(offsets) * np.kaiser(16, 6)).astype(np.float32)
     taps /= taps.sum()
@@ -58,7 +62,7 @@ def _peaks(sound: Signal) -> NDArray:
 
 def limit(sound: Signal, rate: int, ceiling_dbtp: float = CEILING_DBTP) -> Signal:
     """The sound with no peak over the ceiling: a look-ahead limiter that turns down before a peak comes."""
-    ceiling = 10 ** ((ceiling_dbtp - 0.25) / 20)  # the quarter-sample points may reach a little further
+    ceiling = 10 ** ((ceiling_dbtp - 0.4) / 20)  # between the points looked at, a wave may reach a little further
     window = int(0.004 * rate) | 1
     reach = maximum_filter1d(_peaks(sound), 3)
     need = np.minimum(1.0, ceiling / np.maximum(reach, 1e-9))
@@ -89,7 +93,7 @@ def balance(sound: Signal, rate: int, strength: float) -> Signal:
 
 def trimmed(sound: Signal, rate: int, floor_db: float = -56.0, keep: float = 0.6) -> Signal:
     """The sound without the silence at its end."""
-    level = np.abs(sound).max(axis=1)
+    level = _louder_side(sound)
     heard = np.flatnonzero(level > level.max() * 10 ** (floor_db / 20))
     return sound[: int(heard[-1] + keep * rate)] if len(heard) else sound
 

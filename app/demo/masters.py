@@ -31,7 +31,7 @@ def write_audio(path: Path, sound: Signal, master: Master) -> None:
         stream.codec_context.format = {"libmp3lame": "fltp", "alac": "s16p"}.get(
             master.codec, "s32" if master.bits > 16 else "s16"
         )
-        for frame in _frames(_samples(sound, master.bits, path.name), master.rate):
+        for frame in _frames(_samples(sound, master.bits), master.rate):
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
 
@@ -59,7 +59,7 @@ def write_film(
             audio.codec_context.format = "s16"
         else:
             audio.codec_context.bit_rate = 256_000
-        frames = _frames(_samples(sound, 16, path.name), master.rate)
+        frames = _frames(_samples(sound, 16), master.rate)
         for number, picture in enumerate(pictures):
             frame = av.VideoFrame.from_image(picture)
             frame.pts, frame.time_base = number, Fraction(1, frame_rate)
@@ -72,11 +72,11 @@ def write_film(
         out.mux(audio.encode(None))
 
 
-def _samples(sound: Signal, bits: int, name: str) -> NDArray:
+def _samples(sound: Signal, bits: int) -> NDArray:
     """Interleaved samples: 16 bits as such, 24 in the upper part of 32, or floats for a codec that takes those."""
     if not bits:
         return np.ascontiguousarray(sound, np.float32)
-    whole = quantise(sound, bits, seeded("dither", name))
+    whole = quantise(sound, bits, seeded("dither", len(sound)))
     return whole.astype(np.int16) if bits == 16 else (whole << 8).astype(np.int32)
 
 

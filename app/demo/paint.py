@@ -16,7 +16,7 @@ Point = tuple[float, float]
 
 def colour(code: str) -> NDArray[np.float32]:
     """A colour from its hex code."""
-    return np.array([int(code[k : k + 2], 16) for k in (1, 3, 5)], np.float32) / 255
+    return np.array([int(code[k : k + 2], 16) / 255 for k in (1, 3, 5)], np.float32)
 
 
 def grid(size: int) -> tuple[Plane, Plane]:

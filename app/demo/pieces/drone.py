@@ -13,7 +13,7 @@ def mains_hum(take: Take) -> Signal:
     """Just ratios over a low D, each voice coming up and going under on a tide of its own."""
     canvas, n, rate = take.canvas(), samples(take.seconds, take.rate), take.rate
     base = 36.71  # D1
-    ratios = (2, 3, 4, 5, 6, 7, 8, 10.5, 12, 15, 18)
+    ratios = (2, 3, 4, 5, 6, 8, 10.5, 15)
     for number, ratio in enumerate(ratios):
         rng = take.rng(f"voice{number}")
         level = drift(n, 0.11 + 0.01 * number, rate, rng, 0.0, 1.0) ** 2

@@ -66,7 +66,7 @@ def _mixdown(take: Take, version: _Version) -> Signal:
             canvas.add(reed(pitch(name), length * eighth, rate), at, 0.34, -0.2, tape=0.55, room=0.5)
     n = samples(take.seconds, rate)
     hiss = lowpass(coloured(n, 3, rate, take.rng("desk")), 5000, rate)
-    tape = echo(canvas.send("tape"), rate, eighth * 1.5, feedback=0.68, dark=1900, repeats=9)
+    tape = echo(canvas.send("tape"), rate, eighth * 1.5, feedback=0.68, dark=1900)
     wet = tape + 0.4 * reverb(canvas.send("room") + 0.5 * tape, rate, 2.6, bright=0.3)
     return np.asarray(canvas.dry + wet + 0.008 * hiss[:, None], np.float32)
 

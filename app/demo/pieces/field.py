@@ -57,7 +57,7 @@ def platform_two(take: Take) -> Signal:
     t = np.arange(n) / length / rate
     near = np.exp(-(((t - 0.5) / 0.2) ** 2))
     roar = swept(coloured(n, 4, rate, rng), (180 + 3200 * near).astype(np.float32), rate, 0.8)
-    rails = sum(osc("sine", f * (1.02 - 0.04 / (1 + np.exp(-(t - 0.5) * 24))), n, rate) for f in (412, 633, 987))
+    rails = sum(osc("sine", f * (1.02 - 0.04 / (1 + np.exp(-(t - 0.5) * 24))), n, rate) for f in (412.0, 633.0, 987.0))
     train = (roar * 1.5 + 0.03 * np.asarray(rails)) * near.astype(np.float32)
     pan = np.clip((t - 0.5) * 3, -0.9, 0.9)
     sides = np.stack([np.cos((pan + 1) * np.pi / 4), np.sin((pan + 1) * np.pi / 4)], axis=1)
@@ -65,12 +65,10 @@ def platform_two(take: Take) -> Signal:
     canvas.add((train[:, None] * sides).astype(np.float32), begin, 0.55, room=0.35)
     joint = lowpass(noise(samples(0.12, rate), rng), 700, rate) * fall(samples(0.12, rate), 0.1, rate)
     for pair in np.arange(0.12, 0.88, 0.045):
-        for k in (0.0, 0.11, 0.31, 0.42):
-            place = float(pair * length + k)
-            loud = float(np.exp(-(((place / length - 0.5) / 0.19) ** 2)))
-            canvas.add(
-                joint, begin + place, 0.6 * loud, float(np.clip((place / length - 0.5) * 3, -0.9, 0.9)), room=0.4
-            )
+        for wheel in (0.0, 0.11, 0.31, 0.42):
+            here = float(pair * length + wheel)
+            loud = float(np.exp(-(((here / length - 0.5) / 0.19) ** 2)))
+            canvas.add(joint, begin + here, 0.6 * loud, float(np.clip((here / length - 0.5) * 3, -0.9, 0.9)), room=0.4)
     return canvas.dry + 0.8 * reverb(canvas.send("room"), rate, 3.2, bright=0.5)
 
 

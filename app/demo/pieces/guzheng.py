@@ -120,7 +120,8 @@ def moon_in_the_river(take: Take) -> Signal:
         (2, 1.0),
     ]
     question += [(0, 3.2), None]
-    at, phrase = 3.0, []
+    at = 3.0
+    phrase: list[tuple[int, float]] = []
     _sweep(canvas, -8, 6, 0.4, 2.2, 0.5, tonic)
     for item in question:
         if item is None:
@@ -128,7 +129,8 @@ def moon_in_the_river(take: Take) -> Signal:
                 _pluck(canvas, degree(tonic, "gong", number), at + 0.6 * k, 2.5, 0.6, 1.0 if k == 2 else 0.0)
                 if k == 0:
                     _pluck(canvas, degree(tonic, "gong", number - 10), at, 3.5, 0.6)
-            at, phrase = at + 2.9, []
+            at += 2.9
+            phrase.clear()
             continue
         number, length = item
         if at + length * beat < take.seconds - 1:

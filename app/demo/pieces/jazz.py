@@ -85,9 +85,9 @@ def the_waiter_knows(take: Take) -> Signal:
         whole, part = divmod(place, 1.0)
         return (whole + (0.64 if abs(part - 0.5) < 0.01 else part)) * beat + float(rng.normal(0, 0.005)) + 0.02
 
-    for place, midi in enumerate(_walk(symbols, 4, rng)[: (bars - 1) * 4 + 1]):
-        touch = 0.9 if place % 2 else 0.7
-        canvas.add(upright(midi, beat * 0.95, rate, touch), at(place), 0.5, 0.1, room=0.15)
+    for step, midi in enumerate(_walk(symbols, 4, rng)[: (bars - 1) * 4 + 1]):
+        touch = 0.9 if step % 2 else 0.7
+        canvas.add(upright(midi, beat * 0.95, rate, touch), at(step), 0.5, 0.1, room=0.15)
     hands = voiced(symbols, 58, 4)
     for bar in range(bars - 1):
         for place in [(0.0, 1.5), (1.5, 2.5), (0.5, 3.5), (1.0,), (2.5,)][int(rng.integers(5))]:

@@ -58,14 +58,14 @@ def _play(take: Take, day: _Afternoon) -> Signal:
     eighth, loop = 0.0, len(day.chords) * 8
     notes = []
     for word in day.tune.split():
-        name, length = word.split(":")
+        name, eighths = word.split(":")
         if name != "r":
-            notes.append((eighth, float(length), pitch(name)))
-        eighth += float(length)
+            notes.append((eighth, float(eighths), pitch(name)))
+        eighth += float(eighths)
     for start in range(4 * 8, (bars - 1) * 8, loop):
-        for place, length, midi in notes:
-            bar, sixteenth = divmod((start + place) * 2, 16)
-            if bar >= bars - 1:
+        for beat_at, length, midi in notes:
+            whole, part = divmod((start + beat_at) * 2, 16)
+            if whole >= bars - 1:
                 continue
             if day.voice == "pluck":
                 sound = string_pluck(midi, beat * length * 0.7 + 0.3, rate, 0.55, 0.8)
@@ -73,9 +73,9 @@ def _play(take: Take, day: _Afternoon) -> Signal:
                 sound = vibes(midi, beat * length / 2, rate, 0.6)
             else:
                 sound = marimba(midi, rate, 0.8)
-            canvas.add(sound, at(int(bar), sixteenth), 0.36, -0.2, room=0.5, tape=0.35)
+            canvas.add(sound, at(int(whole), part), 0.36, -0.2, room=0.5, tape=0.35)
     wet = 0.4 * reverb(canvas.send("room"), rate, 1.3, bright=0.3)
-    wet += 0.6 * echo(canvas.send("tape"), rate, beat * 0.75, feedback=0.42, dark=1800, repeats=4)
+    wet += 0.6 * echo(canvas.send("tape"), rate, beat * 0.75, feedback=0.42, dark=1800)
     mix = warp(highpass(lowpass(saturate(canvas.dry + wet, 1.4), 6800, rate), 45, rate), rate, 1.6, 7, rng)
     dust = crackle(rate, take.seconds, take.name)
     return np.asarray(mix + 0.1 * np.stack([dust, np.roll(dust, rate // 3)], axis=1)[: len(mix)], np.float32)

@@ -56,11 +56,11 @@ def wet_crosswalk(take: Take) -> Signal:
     for first, words, level in ((8, verse, 0.16), (chorus.start, lift, 0.19), (chorus.start + 4, lift, 0.2)):
         at = first * 4 * beat
         for word in words.split():
-            name, length = word.split(":")
+            name, beats = word.split(":")
             if name != "r" and at < (bars - 1) * 4 * beat:
-                lead = saws(pitch(name), float(length) * beat / 2, rate, 4200, 0.02)
+                lead = saws(pitch(name), float(beats) * beat / 2, rate, 4200, 0.02)
                 canvas.add(lead, at, level, -0.05, tape=0.4, room=0.5)
-            at += float(length) * beat / 2
+            at += float(beats) * beat / 2
     gated = reverb(canvas.send("gate"), rate, 1.6, bright=0.9, predelay=0.005)
     t = np.arange(len(gated)) / rate
     open_ = ((t - beat) % (2 * beat) < 0.28) | ((t % (4 * beat)) > 2.4 * beat) & (t % (16 * beat) > 14 * beat)

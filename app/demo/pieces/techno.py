@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from app.demo.drums import clap, hat, kick, rim, shaker
-from app.demo.dsp import Signal, coloured, drift, echo, edges, highpass, lowpass, reverb, samples, swept
+from app.demo.dsp import Signal, choir, coloured, drift, echo, edges, highpass, reverb, samples
 from app.demo.instruments import acid, bell, saws, sub
-from app.demo.score import Canvas, Take, chord, pitch
+from app.demo.score import Canvas, Take, chord, hz, pitch
 
 Pattern = str  # sixteen characters to the bar: '.' rests, 'x' plays, 'X' is an accent
 
@@ -33,7 +33,7 @@ def _finish(drums: Canvas, music: Canvas, duck: Signal, beat: float) -> Signal:
     rate = drums.rate
     wet = 0.35 * reverb(music.send("room") + drums.send("room"), rate, 2.2, bright=0.5)
     wet += echo(music.send("tape"), rate, beat * 0.75, feedback=0.6, dark=2600)
-    return drums.dry + (music.dry + wet) * duck
+    return np.asarray(drums.dry + (music.dry + wet) * duck, np.float32)
 
 
 def load_bearing(take: Take) -> Signal:
@@ -130,8 +130,7 @@ def night_shift_arithmetic(take: Take) -> Signal:
             for k in range(16):
                 if (bar * 16 + k) % 3 == 0:
                     drums.add(rim(rate), (bar * 16 + k) * step, 0.16, 0.6, room=0.3)
-    pad = lowpass(np.sum([saws(m, take.seconds - 1, rate, 700, 4.0) for m in chord("Dm9", 3)], axis=0), 900, rate)
-    n = len(pad)
-    cutoff = (300 + 1500 * drift(n, 0.15, rate, take.rng("pad"))).astype(np.float32)
-    music.add(edges(swept(pad, cutoff, rate), rate, 4, 3), 0, 0.05, room=0.8)
+    pad = choir([(hz(midi), 0.7) for midi in chord("Dm9", 3)], take.seconds - 1, rate, take.rng("pad"), top=1800)
+    tide = drift(len(pad), 0.3, rate, take.rng("tide"), 0.2, 1.0)
+    music.add(edges(pad * tide[:, None], rate, 4, 3), 0, 0.3, room=0.5)
     return _finish(drums, music, _duck(drums, beat, range(2, bars - 1)), beat)

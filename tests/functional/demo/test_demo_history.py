@@ -95,13 +95,11 @@ def test_a_second_set_up_adds_nothing(lived_in: dict[str, Release]) -> None:
     assert db.session.scalar(select(func.count()).select_from(RecommenderModel)) == 1
 
 
-def test_history_lies_in_the_last_ninety_days(lived_in: dict[str, Release]) -> None:
+def test_history_is_of_the_last_ninety_days_and_every_purchase_has_its_license(lived_in: dict[str, Release]) -> None:
     first, last = db.session.execute(select(func.min(Event.at), func.max(Event.at))).one()
     assert last <= clock.now()
     assert 60 < (clock.now() - first).days <= history.DAYS + 1
 
-
-def test_every_purchase_has_its_license(lived_in: dict[str, Release]) -> None:
     bought = set(db.session.execute(select(Event.account_id, Event.release_id).where(Event.kind == EventKind.PURCHASE)))
     licensed = set(db.session.execute(select(License.account_id, License.release_id)))
     assert bought == licensed
@@ -118,25 +116,20 @@ def test_the_logins_work_and_the_listeners_cannot_sign_in(lived_in: dict[str, Re
         assert accounts.authenticate(someone.email, password) is None
 
 
-def test_the_demo_listener_finds_a_library_and_a_shelf_of_their_taste(lived_in: dict[str, Release]) -> None:
+def test_every_shelf_has_something_to_say(lived_in: dict[str, Release]) -> None:
+    popular = discovery.popular(14)
+    assert len(popular) == len(RELEASES)
+    assert len({release.genre_id for release in popular[:4]}) == 4
+
+    for key, taste in (("load", "night"), ("orders", "warm"), ("mains", "still")):
+        also = [release.id for release in discovery.fans_also_bought(lived_in[key].id, None, 3)]
+        assert also
+        assert also[0] in {lived_in[other].id for other in history.TASTES[taste]}
+
     account = accounts.by_email(history.LOGINS[0][1])
     assert account is not None
     owned = licenses.owned_release_ids(account.id)
     assert owned == {lived_in["cats"].id, lived_in["weather"].id}
     shelf = [release.id for release in discovery.for_you(account.id, 4)]
     assert not owned & set(shelf)
-    liked = {lived_in[key].id for key in (*history.TASTES["warm"], *history.TASTES["still"])}
-    assert set(shelf[:3]) <= liked
-
-
-@pytest.mark.parametrize(("key", "taste"), [("load", "night"), ("orders", "warm"), ("mains", "still")])
-def test_fans_of_one_thing_also_bought_its_like(lived_in: dict[str, Release], key: str, taste: str) -> None:
-    also = [release.id for release in discovery.fans_also_bought(lived_in[key].id, None, 3)]
-    assert also
-    assert also[0] in {lived_in[other].id for other in history.TASTES[taste]}
-
-
-def test_a_stranger_sees_what_is_popular(lived_in: dict[str, Release]) -> None:
-    popular = discovery.popular(14)
-    assert len(popular) == len(RELEASES)
-    assert len({release.genre_id for release in popular[:4]}) == 4
+    assert set(shelf[:3]) <= {lived_in[key].id for key in (*history.TASTES["warm"], *history.TASTES["still"])}
