@@ -30,6 +30,8 @@ def run(*, alone: bool = False, settings: Settings | None = None) -> None:
     settings = settings or load_settings()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     logging.getLogger("procrastinate").setLevel(logging.WARNING)
+    if settings.ffmpeg_binary:
+        os.environ["FFMPEG_BINARY"] = settings.ffmpeg_binary  # where the transcoder, which knows no settings, looks
     queue.bind(create_app(settings))
     for module in TASKS:
         import_module(module)
@@ -67,7 +69,8 @@ async def _work(settings: Settings, alone: bool) -> None:
             for slot in slots:
                 slot.cancel()
             await asyncio.wait(slots, timeout=settings.worker_grace_seconds)
-            # Tasks run in threads, which cannot be cancelled; leaving ends them and, through the kernel, their children.
+            await asyncio.to_thread(queue.leave)
+            # Tasks run in threads, which cannot be cancelled; leaving ends them, and through the kernel their children.
             os._exit(0 if stop.is_set() else 1)
 
 

@@ -5,6 +5,8 @@ Units: durations in seconds, bandwidths in bit/s, sizes in bytes, loudness in LU
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -82,6 +84,11 @@ class TagSet:
     disc_total: int | None = None
     isrc: str | None = None
     comment: str | None = None
+
+    def fingerprint(self, cover_key: str | None) -> str:
+        """A SHA-256 that changes when anything a file would be tagged with does, its cover included."""
+        told = json.dumps([asdict(self), cover_key], sort_keys=True)
+        return hashlib.sha256(told.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

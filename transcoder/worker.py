@@ -154,8 +154,10 @@ def _store(
     film = job.probe.kind == "film"
     seconds = ladder.preview_window(job.probe.duration)[1]
     add("preview", "preview", encoded.preview, keys.preview, "video/mp4" if film else "audio/mp4", duration=seconds)
+    tagged = job.tags.fingerprint(job.cover_key)
     for name, path in encoded.files.items():
-        add("download", name, path, keys.download, downloads.content_type(name), copied=name in encoded.copied)
+        facts = {"copied": name in encoded.copied, "tagged": tagged}
+        add("download", name, path, keys.download, downloads.content_type(name), **facts)
     if encoded.poster:
         add("poster", "poster", encoded.poster, keys.cover, "image/jpeg")
     if encoded.strip:

@@ -6,7 +6,7 @@ A job is deferred on the session's own connection, so it exists exactly when the
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -47,6 +47,22 @@ def queue_context() -> Iterator[None]:
         raise RuntimeError("no app is bound to the queue: call app.core.queue.bind() where the worker starts")
     with _flask.app_context():  # its end removes the session
         yield
+
+
+_leaving: list[Callable[[], None]] = []
+
+
+def on_leave(hand_over: Callable[[], None]) -> Callable[[], None]:
+    """Have the function called, in a queue context, when this process leaves in good order with work unfinished."""
+    _leaving.append(hand_over)
+    return hand_over
+
+
+def leave() -> None:
+    """Hand over what is unfinished; the process ends right after."""
+    with queue_context():
+        for hand_over in _leaving:
+            hand_over()
 
 
 _DEFER = text(

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, Update, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from app.catalog.models import Track
+from app.catalog.models import Release, Track
 from app.core import clock, ids, queue
 from app.core.db import db
 from app.media import queries
-from app.media.models import JobState, Master, Rendition, StreamKey, TranscodeJob
+from app.media.models import JobState, Master, Rendition, RenditionKind, StreamKey, TranscodeJob
 from app.settings import Settings
 from media_store import keys
 from transcoder import contract
 
 MAX_ATTEMPTS = 3
 TASK = "media.transcode"
+RETAG = "media.retag"
 
 # Called in the transaction that publishes a track's renditions; rooms above register what they do about it.
 on_published: list[Callable[[Track], None]] = []
@@ -186,6 +188,7 @@ def publish(report: contract.RenditionReport) -> None:
     db.session.flush()
     for heard in on_published:
         heard(job.master.track)
+    retag(job.master.track.release)  # the catalogue may have changed while FFmpeg worked
 
 
 def fail(job_id: str, attempt: int, reason: str, *, retryable: bool = False) -> bool:
@@ -201,6 +204,12 @@ def fail(job_id: str, attempt: int, reason: str, *, retryable: bool = False) -> 
         reason = f"{reason} (tried {MAX_ATTEMPTS} times)"
     _changed(_running(job_id, attempt).values(state=JobState.FAILED, reason=reason, finished_at=clock.now()))
     return False
+
+
+def give_back(job_id: str, attempt: int) -> None:
+    """A worker that leaves in good order puts its job back; what it was asked to stop does not count as a try."""
+    waiting = {"state": JobState.QUEUED, "stage": "queued", "progress": 0.0, "attempt": attempt - 1}
+    _changed(_running(job_id, attempt).values(waiting))
 
 
 def requeue_lost(silent_seconds: float) -> list[str]:
@@ -221,6 +230,46 @@ def requeue_lost(silent_seconds: float) -> list[str]:
             _defer(job.id)
             lost.append(job.id)
     return lost
+
+
+def retag(release: Release) -> None:
+    """Have the release's downloads say what the catalogue now says, where they say something else."""
+    if stale_downloads(release.id):
+        queue.defer(RETAG, lock=f"retag:{release.id}", args={"release_id": release.id})
+
+
+@dataclass(frozen=True, slots=True)
+class StaleDownload:
+    """A download whose tags or cover are not the catalogue's any more, and what they should be."""
+
+    rendition: Rendition
+    tags: contract.TagSet
+    cover_key: str | None
+
+    @property
+    def fingerprint(self) -> str:
+        """What `facts["tagged"]` is to become."""
+        return self.tags.fingerprint(self.cover_key)
+
+
+def stale_downloads(release_id: str) -> list[StaleDownload]:
+    """The downloads of a release that need new tags."""
+    rows = db.session.execute(
+        select(Rendition, Track)
+        .join(Track, Rendition.track_id == Track.id)
+        .where(Track.release_id == release_id, Rendition.kind == RenditionKind.DOWNLOAD)
+    )
+    found = [StaleDownload(rendition, tags_of(track), track.release.cover_key) for rendition, track in rows]
+    return [each for each in found if each.rendition.facts.get("tagged") != each.fingerprint]
+
+
+def replace_download(rendition_id: str, old_key: str, new: contract.MadeRendition) -> bool:
+    """Put a retagged file in the place of the old one; False where another has come there meanwhile."""
+    return _changed(
+        update(Rendition)
+        .where(Rendition.id == rendition_id, Rendition.key == old_key)
+        .values(key=new.key, size=new.size, facts=new.facts)
+    )
 
 
 def _restart(job: TranscodeJob) -> None:

@@ -12,7 +12,7 @@ from procrastinate import JobContext
 from app.core import queue
 from app.core.db import transaction
 from app.core.store import media_store, settings
-from app.media import service
+from app.media import retagging, service
 from app.settings import var_dir
 from media_store.errors import StoreError
 from transcoder import contract, worker
@@ -21,6 +21,9 @@ from transcoder.errors import TranscoderError
 _PROGRESS_SECONDS = 0.5
 
 log = logging.getLogger("wavecrate.media")
+
+# Transcode jobs of this process and their attempts, to be given back when it leaves.
+_at_work: dict[str, int] = {}
 
 
 def workdir() -> Path:
@@ -37,6 +40,7 @@ def transcode(job_id: str) -> None:
             message = service.message_for(job, settings()) if job else None
         if message is None:
             return
+        _at_work[job_id] = message.attempt
         try:
             report = worker.run(message, media_store(), workdir(), _Reporter(message))
             with transaction():
@@ -48,6 +52,28 @@ def transcode(job_id: str) -> None:
         except Exception as error:
             log.exception("job %s, attempt %s", job_id, message.attempt)
             _failed(message, f"Something broke in the transcoder: {error}", retryable=True, error=error)
+        finally:
+            _at_work.pop(job_id, None)
+
+
+@queue.on_leave
+def _give_back() -> None:
+    with transaction():
+        for job_id, attempt in list(_at_work.items()):
+            service.give_back(job_id, attempt)
+
+
+@queue.task(name=service.RETAG, queue=queue.DEFAULT, retry=queue.BACKOFF)
+def retag(release_id: str) -> None:
+    """Write the catalogue's present words into downloads that were tagged with earlier ones."""
+    with queue.queue_context():
+        with transaction():
+            stale = service.stale_downloads(release_id)
+        for each in stale:
+            old_key = each.rendition.key
+            made = retagging.retagged(each, media_store(), workdir())
+            with transaction():
+                service.replace_download(each.rendition.id, old_key, made)
 
 
 def _failed(message: contract.TranscodeJob, reason: str, *, retryable: bool, error: Exception) -> None:

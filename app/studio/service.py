@@ -151,6 +151,7 @@ def edit_release(release: Release, wanted: ReleaseEdit, *, cover_key: str | None
             catalog.update_track(track, title=edit.title, title_zh=edit.title_zh)
         _price(edit.price, track=known[track_id])
     catalog.reorder(release, {track_id: (edit.disc, edit.position) for track_id, edit in edits.items()})
+    media.retag(release)
 
 
 def _price(price: Money | None, *, release: Release | None = None, track: Track | None = None) -> None:

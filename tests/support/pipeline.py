@@ -14,7 +14,14 @@ from media_store.interface import MediaStore
 from transcoder import probe, worker
 
 
-def transcode(track: Track, master: Path, store: MediaStore, settings: Settings, workdir: Path) -> None:
+def transcode(
+    track: Track,
+    master: Path,
+    store: MediaStore,
+    settings: Settings,
+    workdir: Path,
+    on_progress: worker.OnProgress = lambda _stage, _fraction: None,
+) -> None:
     """Make the master the track's own and publish what becomes of it."""
     sha256 = hashlib.sha256(master.read_bytes()).hexdigest()
     store.put_file(keys.master(sha256), master, "application/octet-stream")
@@ -25,6 +32,6 @@ def transcode(track: Track, master: Path, store: MediaStore, settings: Settings,
         claimed = media.claim(row.id)
         assert claimed is not None
         message = media.message_for(claimed, settings)
-    report = worker.run(message, store, workdir, lambda _stage, _fraction: None)
+    report = worker.run(message, store, workdir, on_progress)
     with transaction():
         media.publish(report)
