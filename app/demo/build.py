@@ -88,15 +88,15 @@ def write_masters(
 def apply_details() -> int:
     """Give imported releases what tags don't carry: prices, dates, descriptions, Chinese names of genre and label.
 
-    Answers how many were touched. A release that has a description already is left alone, so that what an editor
-    changed since stays changed. The caller commits.
+    Answers how many were touched. A release that has a Chinese description already is left alone, so that what an
+    editor changed since stays changed. The caller commits.
     """
     touched = 0
     for spec in RELEASES:
         release = db.session.scalar(
             select(Release).join(Release.artist).where(Artist.name == spec.artist, Release.title == spec.title)
         )
-        if release is None or release.description:
+        if release is None or release.description_zh:
             continue
         catalog.update_release(
             release,

@@ -33,6 +33,7 @@ def shop(app: Flask) -> dict[str, Release]:
                 kind=Kind.FILM if spec.film else Kind.AUDIO,
                 genre=catalog.ensure_genre(spec.genre),
                 label=catalog.ensure_label(spec.label),
+                description=spec.description if spec.film else None,  # a film's comes from its tags
             )
             for track in spec.tracks:
                 catalog.add_track(release, title=track.title, disc=track.disc, duration_ms=30_000)
