@@ -171,7 +171,8 @@ def _run_supervised(port: int, work: Callable[[Supervisor], bool | None]) -> Non
         supervisor.ask_to_stop()
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupted)
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell starts background jobs with SIGINT ignored
+        signal.signal(number, interrupted)
     click.echo("Starting the database, the object store, the shop and the worker …")
     try:
         with supervisor.running(_prepare):

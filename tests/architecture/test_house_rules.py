@@ -13,7 +13,18 @@ from app.settings import ROOT
 
 SOURCES = [*sorted((ROOT / "app").rglob("*.py")), *sorted((ROOT / "transcoder").rglob("*.py"))]
 # Who may look at the request: where it enters.
-ENTRY_POINTS = {"routes.py", "web.py", "login.py", "auth.py", "i18n.py", "serving.py", "server.py", "pages.py", "visitor.py", "api.py"}
+ENTRY_POINTS = {
+    "routes.py",
+    "web.py",
+    "login.py",
+    "auth.py",
+    "i18n.py",
+    "serving.py",
+    "server.py",
+    "pages.py",
+    "visitor.py",
+    "api.py",
+}
 
 
 def _trees() -> Iterator[tuple[Path, ast.Module]]:
