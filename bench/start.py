@@ -70,7 +70,9 @@ def main() -> None:
         print(json.dumps({"goals": goals}))
     else:
         for goal in goals:
-            print(f"{goal['name']:<30} {goal['value']:>8}   goal {goal['goal']:<8} {'met' if goal['met'] else 'MISSED'}")
+            print(
+                f"{goal['name']:<30} {goal['value']:>8}   goal {goal['goal']:<8} {'met' if goal['met'] else 'MISSED'}"
+            )
     sys.exit(not all(goal["met"] for goal in goals))
 
 

@@ -184,7 +184,9 @@ class Supervisor:
             )
         bind = f"--bind=127.0.0.1:{self.port}"
         web = [*gunicorn, "--workers=2", f"--threads={_WEB_THREADS}", bind, "app.wsgi:application()"]
-        self._children.append(Child("The shop", web, stop_signal=signal.SIGINT, answers_at=f"http://127.0.0.1:{self.port}/healthz"))
+        self._children.append(
+            Child("The shop", web, stop_signal=signal.SIGINT, answers_at=f"http://127.0.0.1:{self.port}/healthz")
+        )
         worker = [*python, "app.cli", "worker", "--alone"]
         self._children.append(Child("The worker", worker, restarts=True))
         for child in self._children:

@@ -57,7 +57,7 @@ def _children(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 
 def _alive(children: list[psutil.Process]) -> list[str]:
-    gone, alive = psutil.wait_procs(children, timeout=10)
+    _gone, alive = psutil.wait_procs(children, timeout=10)
     return [f"{child.pid} {child.name()}" for child in alive if child.status() != psutil.STATUS_ZOMBIE]
 
 
