@@ -19,7 +19,7 @@ from av.stream import Disposition
 from transcoder.contract import AudioFacts, Probe, VideoFacts
 from transcoder.errors import N_, NotMedia
 from transcoder.sniff import Sniffed, sniff
-from transcoder.structure import check_whole, xing_frames
+from transcoder.structure import check_whole, repeats_vorbis_headers, xing_frames
 
 MAX_AUDIO_SECONDS = 12 * 3600
 MAX_FILM_SECONDS = 12 * 3600
@@ -84,6 +84,10 @@ def probe_file(path: Path, name: str | None = None) -> Probe:
             _check_suffix_of_audio(sniffed, audio, Path(name or path.name).suffix.lower())
             return _audio(container, sniffed, audio, path)
     except FFmpegError as error:
+        if sniffed.demuxer == "ogg" and repeats_vorbis_headers(path):
+            raise NotMedia(
+                N_("carries its Vorbis headers twice, as some tag editors leave it: encode or multiplex it anew")
+            ) from None
         raise NotMedia(N_("cannot be opened as %(kind)s: %(why)s"), kind=sniffed.called, why=_plain(error)) from None
     except OSError as error:
         raise NotMedia(N_("cannot be read: %(why)s"), why=error.strerror or str(error)) from None

@@ -133,6 +133,12 @@ def _ogg(file: BinaryIO, size: int) -> None:
         raise NotMedia(N_("is truncated: the page that ends the stream is missing"))
 
 
+def repeats_vorbis_headers(path: Path) -> bool:
+    """Whether a second set of Vorbis headers follows the first, as some taggers leave behind; FFmpeg won't open it."""
+    with path.open("rb") as file:
+        return file.read(4 * _OGG_PAGE_MAX).count(b"\x01vorbis") > 1
+
+
 def _matroska(file: BinaryIO, size: int) -> None:
     """The segment, the last top-level element of any weight, must end within the file."""
     at = 0

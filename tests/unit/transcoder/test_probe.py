@@ -197,6 +197,38 @@ def test_a_header_and_little_more_is_truncated(tmp_path: Path, name: str, conten
     assert "truncated" in refusal(tmp_path / name)
 
 
+def _ogg_pages(data: bytes) -> list[bytes]:
+    pages, at = [], 0
+    while at < len(data):
+        segments = data[at + 26]
+        end = at + 27 + segments + sum(data[at + 27 : at + 27 + segments])
+        pages.append(data[at:end])
+        at = end
+    return pages
+
+
+def _ogg_page_again(page: bytes, sequence: int) -> bytes:
+    """The page as a later one of the stream: no longer its first, with a checksum that holds (RFC 3533, CRC-32)."""
+    made = bytearray(page)
+    made[5], made[18:22], made[22:26] = 0, sequence.to_bytes(4, "little"), bytes(4)
+    crc = 0
+    for byte in made:
+        crc ^= byte << 24
+        for _ in range(8):
+            crc = (crc << 1 ^ 0x04C11DB7 if crc & 1 << 31 else crc << 1) & 0xFFFFFFFF
+    made[22:26] = crc.to_bytes(4, "little")
+    return bytes(made)
+
+
+def test_vorbis_headers_that_come_twice_are_named(tmp_path: Path) -> None:
+    """Three tracks of a real game's soundtrack are so: a tag editor wrote new headers and left the old ones."""
+    path = make_audio(tmp_path / "a.ogg", 1)
+    pages = _ogg_pages(path.read_bytes())
+    again = [_ogg_page_again(page, 2 + number) for number, page in enumerate(pages[:2])]
+    path.write_bytes(b"".join([*pages[:2], *again, *pages[2:]]))
+    assert "headers twice" in refusal(path)
+
+
 def test_one_flipped_bit_in_a_flac_is_heard(tmp_path: Path) -> None:
     path = make_audio(tmp_path / "a.flac", 1)
     data = bytearray(path.read_bytes())
