@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from importlib import import_module
 
 from flask import Flask
@@ -26,4 +28,6 @@ def drain(app: Flask, settings: Settings, *modules: str, queue_name: str = queue
                     queues=[queue_name], wait=False, install_signal_handlers=False, listen_notify=False
                 )
 
-    asyncio.run(work())
+    # In a thread of its own: where a browser test has run, Playwright's event loop still occupies this one.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(copy_context().run, asyncio.run, work()).result()
