@@ -18,6 +18,7 @@ from media_store.errors import ObjectMissing, StoreError
 from media_store.interface import ObjectBody, ObjectInfo
 
 _CHUNK = 256 * 1024
+_TYPOGRAPHY = str.maketrans({"–": "-", "—": "-", "‘": "'", "’": "'", "…": "..."})
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 
 
@@ -217,7 +218,7 @@ def content_disposition(filename: str) -> str:
     """
     clean = "".join(c for c in filename if c not in '/\\"' and unicodedata.category(c)[0] != "C").strip()
     clean = clean.lstrip(".") or "download"
-    plain = unicodedata.normalize("NFKD", clean).encode("ascii", "ignore").decode().strip()
+    plain = unicodedata.normalize("NFKD", clean.translate(_TYPOGRAPHY)).encode("ascii", "ignore").decode().strip()
     stem = plain.rsplit(".", 1)[0]
     if not any(c.isalnum() for c in stem):
         suffix = clean.rsplit(".", 1)[-1] if "." in clean else ""

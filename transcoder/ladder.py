@@ -130,8 +130,11 @@ def gop_frames(rate: tuple[int, int]) -> int:
 
 
 def preview_window(duration: float) -> tuple[float, float]:
-    """Start and length in seconds of the preview: from a quarter in, where a piece has found itself."""
-    length = min(PREVIEW_SECONDS, duration)
+    """Start and length in seconds of the preview: from a quarter in, where a piece has found itself.
+
+    Of what is shorter than a minute it is half: a preview never gives the whole away.
+    """
+    length = min(PREVIEW_SECONDS, duration / 2)
     return min(duration / 4, max(0.0, duration - length)), length
 
 

@@ -105,7 +105,7 @@ def test_poster_and_thumbnail_strip_are_pictures_of_the_film(film: Result) -> No
 def test_the_preview_plays_picture_and_sound(film: Result) -> None:
     probe = probe_file(film.fetch(film.made("preview")))
     assert (probe.kind, probe.video.height, probe.audio.codec) == ("film", 480, "aac")
-    assert probe.duration == pytest.approx(15, abs=0.2)
+    assert probe.duration == pytest.approx(7.5, abs=0.2)
     assert film.made("preview").key.endswith(".mp4")
 
 

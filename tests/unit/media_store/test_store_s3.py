@@ -190,9 +190,10 @@ def test_wrong_keys_to_the_store_are_a_store_error(settings: Settings, tmp_path:
     ("filename", "plain", "extended"),
     [
         ("song.flac", "song.flac", "song.flac"),
-        ("01 Mira Sol – Tides.flac", "01 Mira Sol  Tides.flac", "01 Mira Sol – Tides.flac"),
+        ("01 Mira Sol – Tides.flac", "01 Mira Sol - Tides.flac", "01 Mira Sol – Tides.flac"),
         ("潮汐.flac", "download.flac", "潮汐.flac"),
         ("Café.mp3", "Cafe.mp3", "Café.mp3"),
+        ("01 Ada – Tide’s End….flac", "01 Ada - Tide's End....flac", "01 Ada – Tide’s End….flac"),
         ('a"b.flac', "ab.flac", "ab.flac"),
         ("../../etc/passwd", "etcpasswd", "etcpasswd"),
         ("..\\..\\boot.ini", "boot.ini", "boot.ini"),

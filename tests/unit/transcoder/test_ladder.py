@@ -93,7 +93,7 @@ def test_a_preview_lies_within_its_master(duration: float) -> None:
     start, length = ladder.preview_window(duration)
     assert start >= 0
     assert start + length <= duration + 1e-6
-    assert length == min(30.0, duration)
+    assert length == min(30.0, duration / 2)
 
 
 @given(st.floats(0.5, 20000))
