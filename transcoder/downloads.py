@@ -7,7 +7,10 @@ generation could only be worse.
 
 from __future__ import annotations
 
+import hashlib
+import zlib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from transcoder.contract import Probe
@@ -134,3 +137,13 @@ def _format(name: str, options: dict[str, Any], cost: float, *, lossless: bool =
 def content_type(name: str) -> str:
     """The media type of a download by its format's name."""
     return _CONTAINERS[name][1]
+
+
+def digests(path: Path) -> tuple[str, int]:
+    """SHA-256 in hex and CRC-32, which a ZIP's directory wants before its bytes are read again."""
+    sha256, crc = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while chunk := file.read(1024 * 1024):
+            sha256.update(chunk)
+            crc = zlib.crc32(chunk, crc)
+    return sha256.hexdigest(), crc

@@ -7,10 +7,8 @@ before anything names them. So a job that is run twice, or killed anywhere, chan
 from __future__ import annotations
 
 import errno
-import hashlib
 import shutil
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -144,7 +142,7 @@ def _store(
     made = [_stream_rendition(prefix, encoded, stream)]
 
     def add(kind: Any, name: str, path: Path, key: Callable[[str, str], str], content_type: str, **facts: Any) -> None:
-        digest, crc = _digests(path)
+        digest, crc = downloads.digests(path)
         suffix = path.suffix.removeprefix(".")
         address = key(digest, suffix)
         uploads.append((address, path, content_type))
@@ -198,13 +196,3 @@ def _stream_rendition(prefix: str, encoded: encode.Encoded, stream: package.Stre
         "members": len(stream.members),
     }
     return MadeRendition("stream", "stream", prefix, package.PLAYLIST_TYPE, "m3u8", stream.size, facts)
-
-
-def _digests(path: Path) -> tuple[str, int]:
-    """SHA-256 in hex and CRC-32, which a ZIP's directory wants before its bytes are read again."""
-    sha256, crc = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        while chunk := file.read(1024 * 1024):
-            sha256.update(chunk)
-            crc = zlib.crc32(chunk, crc)
-    return sha256.hexdigest(), crc

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
-import zlib
 from pathlib import Path
 
 from app.media.service import StaleDownload
 from media_store import keys
 from media_store.interface import MediaStore
-from transcoder import tags
+from transcoder import downloads, tags
 from transcoder.contract import MadeRendition
-
-_CHUNK = 1024**2
 
 
 def retagged(stale: StaleDownload, store: MediaStore, workdir: Path) -> MadeRendition:
@@ -24,7 +20,7 @@ def retagged(stale: StaleDownload, store: MediaStore, workdir: Path) -> MadeRend
         path = Path(folder) / f"file.{rendition.suffix}"
         store.get_file(rendition.key, path)
         tags.write_tags(path, stale.tags, store.get_bytes(stale.cover_key) if stale.cover_key else None)
-        digest, crc = _digests(path)
+        digest, crc = downloads.digests(path)
         made = MadeRendition(
             "download",
             rendition.name,
@@ -36,12 +32,3 @@ def retagged(stale: StaleDownload, store: MediaStore, workdir: Path) -> MadeRend
         )
         store.put_file(made.key, path, made.content_type)
     return made
-
-
-def _digests(path: Path) -> tuple[str, int]:
-    sha256, crc = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            sha256.update(chunk)
-            crc = zlib.crc32(chunk, crc)
-    return sha256.hexdigest(), crc

@@ -65,7 +65,7 @@ def test_the_front_shows_every_cover(browser: Browser, demo_front: str) -> None:
     page.wait_for_function(f"{shown}.every(image => image.complete && image.naturalWidth)")
     page.evaluate("scrollTo(0, 0)")
     wanted = os.environ.get("WAVECRATE_SCREENSHOTS") == "1"
-    picture = ROOT / "docs" / "screenshot.png" if wanted else RESULTS / "front.png"
+    picture = ROOT / "docs" / "screenshot.jpg" if wanted else RESULTS / "front.jpg"
     picture.parent.mkdir(exist_ok=True)
-    assert len(page.screenshot(path=picture)) > 50_000
+    assert len(page.screenshot(path=picture, type="jpeg", quality=85)) > 50_000
     context.close()
