@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -19,11 +20,14 @@ import pytest
 from app.engines import instance
 from app.engines.processes import free_ports
 
+if TYPE_CHECKING:
+    from tests.conftest import Engines
 
-def _up(var: Path, port: int) -> subprocess.Popen[str]:
+
+def _up(var: Path, port: int, **given: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "app.cli", "up", "--port", str(port)],
-        env=os.environ | {"WAVECRATE_VAR": str(var), "PYTHONUNBUFFERED": "1"},
+        env=os.environ | {"WAVECRATE_VAR": str(var), "PYTHONUNBUFFERED": "1"} | given,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -31,8 +35,8 @@ def _up(var: Path, port: int) -> subprocess.Popen[str]:
 
 
 @contextmanager
-def _running(var: Path, port: int) -> Iterator[subprocess.Popen[str]]:
-    process = _up(var, port)
+def _running(var: Path, port: int, **given: str) -> Iterator[subprocess.Popen[str]]:
+    process = _up(var, port, **given)
     watchdog = threading.Timer(60, process.kill)  # a hang must not hang the run
     watchdog.start()
     try:
@@ -70,6 +74,24 @@ def test_up_serves_and_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
         assert len(children) >= 5  # PostgreSQL, weed, sandbox, web, worker
     assert process.returncode == 0
     assert not _alive(children)
+
+
+def test_a_given_database_and_store_are_used_and_the_embedded_ones_stay_off(
+    tmp_path: Path, database_url: str, engines: Engines
+) -> None:
+    [port] = free_ports(1)
+    given = {
+        "DATABASE_URL": database_url,
+        "S3_ENDPOINT_URL": engines.s3.endpoint_url,
+        "S3_ACCESS_KEY": engines.s3.access_key,
+        "S3_SECRET_KEY": engines.s3.secret_key,
+    }
+    with _running(tmp_path, port, **given) as process:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/").close()  # the front page asks the database
+        names = {child.name() for child in _children(process)}
+    assert not names & {"postgres", "weed"}
+    assert not (tmp_path / "postgres").exists()
+    assert not (tmp_path / "s3").exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
