@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -168,7 +167,9 @@ def _run_supervised(port: int, work: Callable[[Supervisor], bool | None]) -> Non
     supervisor = Supervisor(var_dir(), port=port, environ=os.environ)
 
     def interrupted(_number: int, _frame: FrameType | None) -> None:
-        supervisor.ask_to_stop()
+        # From here on a second Ctrl-C must not leave half of the children behind.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     for number in (signal.SIGTERM, signal.SIGINT):  # a shell starts background jobs with SIGINT ignored
@@ -180,11 +181,6 @@ def _run_supervised(port: int, work: Callable[[Supervisor], bool | None]) -> Non
                 supervisor.watch()
     except KeyboardInterrupt:
         pass
-    finally:
-        # From here on a second Ctrl-C must not leave half of the children behind.
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-        supervisor.stop()
     click.echo("Stopped.")
 
 

@@ -72,12 +72,6 @@ def audio_formats(probe: Probe, size: int) -> tuple[Format, ...]:
     return tuple(sorted(made, key=lambda each: NAMES.index(each.name)))
 
 
-def film_format() -> Format:
-    """The one file of a film."""
-    suffix, content_type, muxer = _CONTAINERS["mp4"]
-    return Format("mp4", suffix, content_type, muxer)
-
-
 def _lossless(probe: Probe) -> list[Format]:
     audio = probe.audio
     assert audio is not None

@@ -57,7 +57,6 @@ class Supervisor:
         self._children: list[Child] = []
         self._postgres: Postgres | None = None
         self._s3: SeaweedFS | None = None
-        self._stopping = threading.Event()
 
     @property
     def base_url(self) -> str:
@@ -79,8 +78,9 @@ class Supervisor:
                 self.stop()
 
     def watch(self) -> None:
-        """Return when asked to stop; restart what may be restarted; raise EngineError when a server dies."""
-        while not self._stopping.wait(0.3):
+        """Watch until interrupted; restart what may be restarted; raise EngineError when a server dies."""
+        while True:
+            time.sleep(0.3)
             for child in self._children:
                 assert child.process is not None
                 if child.process.poll() is None:
@@ -92,10 +92,6 @@ class Supervisor:
             for name, process in self._engines():
                 if process is not None and process.poll() is not None:
                     raise EngineError(f"{name} stopped. Look at {self.var / 'log'}.")
-
-    def ask_to_stop(self) -> None:
-        """Make `watch` return; safe in a signal handler."""
-        self._stopping.set()
 
     def stop(self) -> None:
         """End every child at once: those that use the engines first, side by side, then the engines."""

@@ -22,11 +22,6 @@ def streams_of(track_ids: Sequence[str]) -> dict[str, Rendition]:
     return _by_track(track_ids, RenditionKind.STREAM)
 
 
-def thumbnails_of(track_id: str) -> Rendition | None:
-    """The thumbnail strip of a film; its facts say how it is laid out."""
-    return _one(track_id, RenditionKind.THUMBNAILS)
-
-
 def stream_key(track_id: str) -> bytes:
     """The AES-128 key of a track's stream. Ask `licenses.may` before giving it to anybody."""
     return db.session.scalars(select(StreamKey.key).where(StreamKey.track_id == track_id)).one()

@@ -76,6 +76,17 @@ def test_up_serves_and_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     assert not _alive(children)
 
 
+def test_an_impatient_second_ctrl_c_leaves_nothing_either(tmp_path: Path) -> None:
+    [port] = free_ports(1)
+    with _running(tmp_path, port) as process:
+        children = _children(process)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
+    assert process.returncode == 0
+    assert not _alive(children)
+
+
 def test_a_given_database_and_store_are_used_and_the_embedded_ones_stay_off(
     tmp_path: Path, database_url: str, engines: Engines
 ) -> None:
