@@ -10,7 +10,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-VERSION = 1
+VERSION = 2
 
 MediaKind = Literal["audio", "film"]
 RenditionKind = Literal["stream", "preview", "download", "poster", "thumbnails"]
@@ -29,23 +29,62 @@ class AudioFacts:
 
 @dataclass(frozen=True, slots=True)
 class VideoFacts:
-    """The picture of a master, as displayed (rotation applied). `frame_rate` is a fraction."""
+    """The picture of a master, as displayed (rotation applied). `frame_rate` is a fraction.
+
+    `transfer` and `primaries` are what H.273 calls them, in libav's words ("smpte2084", "bt2020"); "" where untold.
+    """
 
     codec: str
     width: int
     height: int
     frame_rate: tuple[int, int]
+    transfer: str = ""
+    primaries: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SoundTrack:
+    """One of the audio streams of a master: `index` counts them from 0, `language` is BCP 47 or "" where untold."""
+
+    index: int
+    language: str
+    title: str
+    channels: int
+    default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TextTrack:
+    """One of the subtitle streams of a master that can become text: `index` counts all its subtitle streams from 0."""
+
+    index: int
+    language: str
+    title: str
+    default: bool = False
+    forced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A named stretch of a master, in seconds."""
+
+    start: float
+    end: float
+    title: str
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What a master is, found by opening it."""
+    """What a master is, found by opening it. `audio` describes the first of `sounds`."""
 
     container: str
     kind: MediaKind
     duration: float
     audio: AudioFacts | None
     video: VideoFacts | None
+    sounds: tuple[SoundTrack, ...] = ()
+    texts: tuple[TextTrack, ...] = ()
+    chapters: tuple[Chapter, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The probe as JSON-ready values."""
@@ -61,6 +100,9 @@ class Probe:
             duration=data["duration"],
             audio=AudioFacts(**data["audio"]) if data["audio"] else None,
             video=VideoFacts(**(video | {"frame_rate": tuple(video["frame_rate"])})) if video else None,
+            sounds=tuple(SoundTrack(**each) for each in data.get("sounds", ())),
+            texts=tuple(TextTrack(**each) for each in data.get("texts", ())),
+            chapters=tuple(Chapter(**each) for each in data.get("chapters", ())),
         )
 
 

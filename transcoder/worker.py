@@ -17,7 +17,7 @@ from typing import Any
 
 from media_store import keys
 from media_store.interface import MediaStore
-from transcoder import downloads, encode, ladder, package, sandbox, tags
+from transcoder import commands, downloads, encode, ladder, package, sandbox, tags
 from transcoder.contract import MadeRendition, RenditionReport, TranscodeJob
 from transcoder.errors import DiskFull, MasterChanged
 
@@ -126,7 +126,7 @@ def _package(job: TranscodeJob, encoded: encode.Encoded, work: Path) -> package.
     packed = work / "stream"
     rungs = []
     for name in encoded.rungs:
-        clear = work / encode.STREAM / name
+        clear = work / commands.STREAM / name
         rungs.append(package.package_rung(clear, packed / name, job.stream_key))
         shutil.rmtree(clear)
     rate = ladder.frame_rate(job.probe) if job.probe.video else None

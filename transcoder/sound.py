@@ -1,0 +1,123 @@
+"""Sound: the encodes of an audio master, and of a film's audio.
+
+The work is split over the cores: one run per encode, each decoding for itself (a hundredth of what encoding costs), the
+dearest first, the next one begun as soon as a core is free. Runs with several outputs would balance no better, and
+FFmpeg 9.0 deadlocks in some: a filter graph that is ahead is held back while the shared decoder waits to feed it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import ffmpeg
+
+from transcoder import commands, downloads, ladder, sandbox, waveform
+from transcoder.contract import Probe
+
+# CPU seconds per minute of 44.1 kHz stereo, measured with FFmpeg 9.0.
+_AAC_COST = {64: 0.66, 128: 0.72, 256: 0.85}
+_FLAC_COST, _ANALYSIS_COST, _RESAMPLE_COST = 0.07, 0.26, 0.15
+
+PEAKS, PREVIEW, FILM_FILE = "peaks.txt", "preview.m4a", "sound.m4a"
+
+
+def master_commands(master: Path, probe: Probe, formats: Sequence[downloads.Format]) -> list[sandbox.Command]:
+    """The encodes of a sound master. A download and a rung that are the same encode are made once (tee)."""
+    rungs = {rung.name: rung for rung in ladder.audio_rungs(probe)}
+    made = [analysis(master, probe), _audio_preview(master, probe)]
+    for each in formats:
+        target = f"{commands.FILES}/{each.name}.{each.suffix}"
+        rung = rungs.get(each.name)
+        options: dict[str, Any] = dict(each.options)
+        if rung and not each.copied and rung.sample_rate == (options.get("ar") or sample_rate(probe)):
+            del rungs[each.name]
+            faststart = "movflags=+faststart:" if each.muxer == "ipod" else ""
+            target = f"[f={each.muxer}:{faststart}fflags=+bitexact]{target}|{commands.hls_slave(rung.name)}"
+            options |= {"f": "tee", "flags": "+global_header+bitexact", "map_metadata": -1, "map_chapters": -1}
+        else:
+            if each.muxer == "ipod":
+                options["movflags"] = "+faststart"
+            options |= {"f": each.muxer} | commands.CLEAN
+        made.append(_sound(master, probe, target, options, each.cost))
+    return made + [rung_command(master, probe, rung) for rung in rungs.values()]
+
+
+def _sound(master: Path, probe: Probe, target: str, options: dict[str, Any], cost: float) -> sandbox.Command:
+    output = ffmpeg.output(commands.open_master(master)["a:0"], target, **options)
+    return commands.command([output], cost=cost, seconds=probe.duration)
+
+
+def rung_command(master: Path, probe: Probe, rung: ladder.AudioRung) -> sandbox.Command:
+    """One rung of a stream."""
+    if rung.codec == "aac":
+        options: dict[str, Any] = {"c:a": "aac", "b:a": f"{rung.kbps}k"}
+        cost = _AAC_COST[rung.kbps]
+    else:
+        options = {"c:a": "flac", "sample_fmt": "s16" if rung.bit_depth == 16 else "s32"}
+        if rung.bit_depth == 24:
+            options["bits_per_raw_sample"] = 24
+        cost = _FLAC_COST
+    options |= {"ac": rung.channels} | commands.hls(rung.name) | commands.CLEAN
+    resampled = rung.sample_rate != sample_rate(probe)
+    if probe.kind == "film":
+        # Sound that starts late or has holes is filled with silence: segments must line up with the picture's.
+        options["af"] = f"aresample={rung.sample_rate}:async=1:first_pts=0"
+    elif resampled:
+        options["af"] = downloads.resample(rung.sample_rate)
+    cost += _RESAMPLE_COST if resampled else 0
+    return _sound(master, probe, f"{commands.STREAM}/{rung.name}/clear.m3u8", options, cost)
+
+
+def analysis(master: Path, probe: Probe) -> sandbox.Command:
+    """Loudness and peaks, from one decode."""
+    sound = (
+        commands.open_master(master)["a:0"]
+        .filter("ebur128", peak="true", framelog="quiet")
+        .filter("asetnsamples", n=waveform.window_samples(probe.duration, sample_rate(probe)), p=0)
+        .filter("astats", metadata=1, reset=1, measure_perchannel="none", measure_overall="Peak_level")
+        .filter("ametadata", mode="print", key="lavfi.astats.Overall.Peak_level", file=PEAKS)
+    )
+    cost = _ANALYSIS_COST * sample_rate(probe) / 44100
+    return commands.command([ffmpeg.output(sound, "-", f="null")], cost=cost, seconds=probe.duration)
+
+
+def _audio_preview(master: Path, probe: Probe) -> sandbox.Command:
+    assert probe.audio is not None
+    start, length = ladder.preview_window(probe.duration)
+    options = {
+        "c:a": "aac",
+        "b:a": "128k",
+        "ar": ladder.lossy_rate(sample_rate(probe)),
+        "ac": min(2, probe.audio.channels),
+    }
+    sound = faded(commands.open_master(master, ss=start, t=length)["a:0"], length)
+    output = ffmpeg.output(sound, PREVIEW, f="ipod", movflags="+faststart", **options, **commands.CLEAN)
+    return commands.command([output], cost=_AAC_COST[128] * length / max(probe.duration, 1.0), seconds=length)
+
+
+def faded(sound: Any, length: float) -> Any:
+    """Faded in and out over a `length` in seconds."""
+    fade_in, fade_out = min(0.5, length / 4), min(1.0, length / 4)
+    return sound.filter("afade", type="in", duration=fade_in).filter(
+        "afade", type="out", start_time=length - fade_out, duration=fade_out
+    )
+
+
+def film_commands(master: Path, probe: Probe) -> list[sandbox.Command]:
+    """The encodes of a film's sound: its rungs, what is measured, and the download's where it can't be copied."""
+    assert probe.audio is not None
+    made = [rung_command(master, probe, rung) for rung in ladder.audio_rungs(probe)]
+    made.append(analysis(master, probe))
+    if probe.audio.codec != "aac":
+        rate, channels = ladder.lossy_rate(sample_rate(probe)), min(2, probe.audio.channels)
+        options = {"c:a": "aac", "b:a": "256k", "f": "ipod", "ar": rate, "ac": channels, **commands.CLEAN}
+        made.append(_sound(master, probe, FILM_FILE, options, _AAC_COST[256]))
+    return made
+
+
+def sample_rate(probe: Probe) -> int:
+    """The master's, in Hz."""
+    assert probe.audio is not None
+    return probe.audio.sample_rate
