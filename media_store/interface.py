@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -15,6 +16,15 @@ class ObjectInfo:
     size: int
     content_type: str
     etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object as a listing shows it: `size` in bytes, `stored_at` when it was last written (UTC, aware)."""
+
+    key: str
+    size: int
+    stored_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +41,10 @@ class MediaStore(Protocol):
     """Objects by key. Every method raises StoreError, or ObjectMissing where the key has none."""
 
     def put_file(self, key: str, path: Path, content_type: str) -> None:
-        """Store a file; an object already there under this content-addressed key is left alone."""
+        """Store a file; an object lately stored under this content-addressed key is left alone."""
 
     def put_bytes(self, key: str, data: bytes, content_type: str) -> None:
-        """Store bytes; an object already there under this content-addressed key is left alone."""
+        """Store bytes; an object lately stored under this content-addressed key is left alone."""
 
     def put_stream(self, key: str, source: BinaryIO, content_type: str) -> None:
         """Store what `source` yields, in parts, replacing what was there."""
@@ -62,6 +72,9 @@ class MediaStore(Protocol):
 
     def list(self, prefix: str) -> Iterator[str]:
         """The keys under a prefix, in order."""
+
+    def walk(self, prefix: str) -> Iterator[StoredObject]:
+        """The objects under a prefix, in the order of their keys."""
 
     def download_url(self, key: str, *, filename: str, content_type: str, seconds: int) -> str:
         """A URL that anyone may GET for so long, Range included, saved under `filename` (RFC 6266)."""

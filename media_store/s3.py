@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
@@ -15,15 +17,21 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from media_store.errors import ObjectMissing, StoreError
-from media_store.interface import ObjectBody, ObjectInfo
+from media_store.interface import ObjectBody, ObjectInfo, StoredObject
 
 _CHUNK = 256 * 1024
 _TYPOGRAPHY = str.maketrans({"–": "-", "—": "-", "‘": "'", "’": "'", "…": "..."})
 _MISSING = {"404", "NoSuchKey", "NotFound"}
+# An older object is written again even where it has the right size: nothing may need it yet, and the sweep, which
+# goes by age, could be about to remove it. A job that is repeated is repeated sooner.
+_LATELY = timedelta(hours=1)
 
 
 class S3Store:
-    """MediaStore on one bucket. `prefix` is put before every key, so that tests can share a server."""
+    """MediaStore on one bucket. `prefix` is put before every key, so that tests can share a server.
+
+    `on_error` is told each time the store fails us: `refused`, or `unreachable`.
+    """
 
     def __init__(
         self,
@@ -35,11 +43,13 @@ class S3Store:
         region: str = "us-east-1",
         prefix: str = "",
         public_endpoint_url: str | None = None,
+        on_error: Callable[[str], None] = lambda _kind: None,
     ) -> None:
         self.bucket = bucket
         self.prefix = prefix
+        self._on_error = on_error
 
-        def client(endpoint: str | None) -> Any:
+        def client(endpoint: str | None, *, attempts: int = 5, connect: float = 5, read: float = 60) -> Any:
             return boto3.client(
                 "s3",
                 endpoint_url=endpoint,
@@ -49,14 +59,15 @@ class S3Store:
                 config=Config(
                     signature_version="s3v4",
                     s3={"addressing_style": "path"},
-                    retries={"max_attempts": 5, "mode": "standard"},
-                    connect_timeout=5,
-                    read_timeout=60,
+                    retries={"max_attempts": attempts, "mode": "standard"},
+                    connect_timeout=connect,
+                    read_timeout=read,
                     max_pool_connections=32,
                 ),
             )
 
         self._client = client(endpoint_url)
+        self._open_impatient = lambda: client(endpoint_url, attempts=1, connect=2, read=2)
         # URLs are signed for the address the browser will use: the host is part of the signature.
         self._public = client(public_endpoint_url) if public_endpoint_url else self._client
         self._transfer = TransferConfig(multipart_threshold=16 * 1024**2, multipart_chunksize=16 * 1024**2)
@@ -76,8 +87,21 @@ class S3Store:
         except BotoCoreError as error:
             raise StoreError(f"The object store cannot be reached: {error}") from error
 
+    def check(self) -> None:
+        """Raise StoreError unless the bucket answers within about two seconds."""
+        try:
+            self._impatient.head_bucket(Bucket=self.bucket)
+        except ClientError as error:
+            raise _refused(error, self.bucket) from error
+        except BotoCoreError as error:
+            raise StoreError(f"The object store cannot be reached: {error}") from error
+
+    @cached_property
+    def _impatient(self) -> Any:
+        return self._open_impatient()
+
     def put_file(self, key: str, path: Path, content_type: str) -> None:
-        """Store a file; an object of that size already there is left alone."""
+        """Store a file; an object of that size, stored within the last hour, is left alone."""
         if self._has(key, path.stat().st_size):
             return
         self._call(
@@ -91,7 +115,7 @@ class S3Store:
         )
 
     def put_bytes(self, key: str, data: bytes, content_type: str) -> None:
-        """Store bytes; an object of that size already there is left alone."""
+        """Store bytes; an object of that size, stored within the last hour, is left alone."""
         if self._has(key, len(data)):
             return
         self._call(
@@ -154,11 +178,15 @@ class S3Store:
 
     def list(self, prefix: str) -> Iterator[str]:
         """The keys under a prefix, in order."""
+        return (found.key for found in self.walk(prefix))
+
+    def walk(self, prefix: str) -> Iterator[StoredObject]:
+        """The objects under a prefix, in the order of their keys."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix + prefix)
         walk = iter(pages)
         while page := self._call(prefix, next, walk, None):
             for item in page.get("Contents", []):
-                yield item["Key"][len(self.prefix) :]
+                yield StoredObject(item["Key"][len(self.prefix) :], item["Size"], item["LastModified"])
 
     def download_url(self, key: str, *, filename: str, content_type: str, seconds: int) -> str:
         """A presigned GET; see MediaStore.download_url."""
@@ -182,9 +210,10 @@ class S3Store:
 
     def _has(self, key: str, size: int) -> bool:
         try:
-            return self.head(key).size == size
+            found = self._call(key, self._client.head_object, Bucket=self.bucket, Key=self.prefix + key)
         except ObjectMissing:
             return False
+        return bool(found["ContentLength"] == size and datetime.now(UTC) - found["LastModified"] < _LATELY)
 
     def _call(self, key: str, method: Any, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -194,10 +223,13 @@ class S3Store:
                 raise ValueError(f"the range lies outside {key}") from error
             if _code(error) in _MISSING:
                 raise ObjectMissing(f"The store has no object {key}.") from error
+            self._on_error("refused")
             raise _refused(error, key) from error
         except S3UploadFailedError as error:  # boto3's own, around a ClientError that it keeps only as text
+            self._on_error("refused")
             raise StoreError(f"The object store refused {key}: {error}") from error
         except BotoCoreError as error:
+            self._on_error("unreachable")
             raise StoreError(f"The object store cannot be reached: {error}") from error
 
 

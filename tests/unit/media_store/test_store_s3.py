@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.message import Message
 from pathlib import Path
 from urllib.error import HTTPError
@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from app.settings import Settings
-from media_store import keys
+from media_store import keys, s3
 from media_store.errors import ObjectMissing, StoreError
 from media_store.s3 import S3Store, content_disposition
 
@@ -226,3 +226,34 @@ def test_an_expired_presigned_download_is_refused(store: S3Store, monkeypatch: p
     url = store.download_url(KEY, filename="a.flac", content_type="audio/flac", seconds=60)
     assert "20200101" in url
     assert _get(url)[0] == 403
+
+
+def test_a_walk_tells_size_and_age(store: S3Store) -> None:
+    store.put_bytes(KEY, BODY, "audio/flac")
+    store.put_bytes(keys.master(SHA), b"x", "audio/flac")
+    found = list(store.walk(""))
+    assert [(each.key, each.size) for each in found] == [(KEY, len(BODY)), (keys.master(SHA), 1)]
+    assert all(abs((datetime.now(UTC) - each.stored_at).total_seconds()) < 60 for each in found)
+
+
+def test_what_lies_there_for_long_is_written_again(store: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.put_bytes(KEY, b"first", "audio/flac")
+    store.put_bytes(KEY, b"other", "audio/flac")
+    assert store.get_bytes(KEY) == b"first", "a repeated write is skipped"
+    monkeypatch.setattr(s3, "_LATELY", timedelta(0))
+    store.put_bytes(KEY, b"other", "audio/flac")
+    assert store.get_bytes(KEY) == b"other", "the sweep goes by age: what is needed again must be young again"
+
+
+def test_a_check_says_when_the_store_is_gone(settings: Settings, store: S3Store) -> None:
+    store.check()
+    told: list[str] = []
+    gone = S3Store(endpoint_url="http://127.0.0.1:9", bucket="b", access_key="k", secret_key="s", on_error=told.append)
+    with pytest.raises(StoreError, match="cannot be reached"):
+        gone.check()
+    refused = S3Store(
+        endpoint_url=settings.s3_endpoint_url, bucket="b", access_key="k", secret_key="s", on_error=told.append
+    )
+    with pytest.raises(StoreError):
+        refused.get_bytes(KEY)
+    assert told == ["refused"]
