@@ -11,5 +11,9 @@ class ObjectMissing(StoreError):
     """There is no object under that key."""
 
 
+class PartDamaged(StoreError):
+    """What the store put together is not what was sent."""
+
+
 class BadSignature(Exception):
     """A signed path is forged, expired, or used outside its prefix."""

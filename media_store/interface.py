@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from media_store.multipart import Multipart
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
@@ -39,6 +41,10 @@ class ObjectBody:
 
 class MediaStore(Protocol):
     """Objects by key. Every method raises StoreError, or ObjectMissing where the key has none."""
+
+    @property
+    def multipart(self) -> Multipart:
+        """Objects that a browser sends in parts."""
 
     def put_file(self, key: str, path: Path, content_type: str) -> None:
         """Store a file; an object lately stored under this content-addressed key is left alone."""

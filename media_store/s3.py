@@ -16,12 +16,14 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from media_store import bucket as bucket_rules
 from media_store.errors import ObjectMissing, StoreError
 from media_store.interface import ObjectBody, ObjectInfo, StoredObject
+from media_store.multipart import Multipart
 
 _CHUNK = 256 * 1024
 _TYPOGRAPHY = str.maketrans({"–": "-", "—": "-", "‘": "'", "’": "'", "…": "..."})
-_MISSING = {"404", "NoSuchKey", "NotFound"}
+_MISSING = {"404", "NoSuchKey", "NoSuchUpload", "NotFound"}
 # An older object is written again even where it has the right size: nothing may need it yet, and the sweep, which
 # goes by age, could be about to remove it. A job that is repeated is repeated sooner.
 _LATELY = timedelta(hours=1)
@@ -70,6 +72,7 @@ class S3Store:
         self._open_impatient = lambda: client(endpoint_url, attempts=1, connect=2, read=2)
         # URLs are signed for the address the browser will use: the host is part of the signature.
         self._public = client(public_endpoint_url) if public_endpoint_url else self._client
+        self.multipart = Multipart(self._client, self._public, self._call, bucket=bucket, prefix=prefix)
         self._transfer = TransferConfig(multipart_threshold=16 * 1024**2, multipart_chunksize=16 * 1024**2)
 
     def ensure_bucket(self) -> None:
@@ -86,6 +89,14 @@ class S3Store:
                     raise _refused(again, self.bucket) from again
         except BotoCoreError as error:
             raise StoreError(f"The object store cannot be reached: {error}") from error
+
+    def receive_uploads(self, base_url: str, *, keep_days: int) -> None:
+        """Tell the bucket that pages of that address may send to it, and to drop what stays half-sent for so long.
+
+        A store that takes no such rules is left as it is, and the log says what to set by hand.
+        """
+        bucket_rules.allow_uploads(self._client, self.bucket, base_url)
+        bucket_rules.expire_uploads(self._client, self.bucket, f"{self.prefix}uploads/", keep_days)
 
     def check(self) -> None:
         """Raise StoreError unless the bucket answers within about two seconds."""
