@@ -7,6 +7,7 @@ fills in the rest, so that a command in a second terminal finds the same databas
 from __future__ import annotations
 
 import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
 
@@ -63,6 +64,21 @@ class Settings(BaseSettings):
     worker_heartbeat_seconds: float = Field(default=5.0, gt=0)
     worker_stalled_seconds: float = Field(default=20.0, gt=0)
     worker_grace_seconds: float = Field(default=2.0, ge=0)
+    store_grace_hours: float = Field(
+        default=24, gt=0, description="how long the store keeps an object that nothing needs, at least"
+    )
+    play_session_keep_days: int = Field(default=30, ge=1)
+
+    log_format: Literal["text", "json"] = "text"
+    metrics_token: SecretStr | None = Field(
+        default=None, min_length=16, description="opens /metrics, as a bearer token"
+    )
+    metrics_port: int | None = Field(default=None, ge=1, le=65535, description="where a worker answers /metrics")
+    metrics_host: str = "127.0.0.1"
+    trusted_proxies: str = Field(
+        default="127.0.0.1,::1", description="whose X-Request-ID is believed: addresses and networks, with commas"
+    )
+
     recommender_factors: int = Field(default=64, ge=2, le=64)
     default_locale: Literal["en", "zh_Hans"] = "en"
 
@@ -82,6 +98,16 @@ class Settings(BaseSettings):
             raise ValueError("must start with http:// or https://")
         return value.rstrip("/")
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for part in filter(None, (part.strip() for part in value.split(","))):
+            try:
+                ip_network(part, strict=False)
+            except ValueError:
+                raise ValueError(f"{part!r} is no address or network; write them like 127.0.0.1,10.0.0.0/8") from None
+        return value
+
     @model_validator(mode="after")
     def _production_is_strict(self) -> Settings:
         if self.environment == "production":
@@ -96,6 +122,12 @@ class Settings(BaseSettings):
         """The secrets that open media URLs now; the first one signs new ones."""
         both = (self.signing_secret, self.signing_secret_previous)
         return [secret.get_secret_value() for secret in both if secret is not None]
+
+    @property
+    def trusted_networks(self) -> list[IPv4Network | IPv6Network]:
+        """Where the proxies in front of us are."""
+        parts = (part.strip() for part in self.trusted_proxies.split(","))
+        return [ip_network(part, strict=False) for part in parts if part]
 
     @property
     def uses_sandbox(self) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from ipaddress import ip_address
+from time import monotonic
 from typing import Any
 
 from flask import Flask, Response, jsonify, render_template, request
@@ -10,18 +13,27 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DataError
 from werkzeug.exceptions import HTTPException
 
-from app.core import i18n
+from app.core import health, i18n, ids, logs, metrics
 from app.core.auth import Access, access
 from app.core.db import db
-from app.core.errors import WavecrateError
+from app.core.errors import Forbidden, WavecrateError
 from app.core.money import Money
-from app.core.store import settings
+from app.core.store import media_store, settings
 from app.payments import stripe_gateway
+
+REQUEST_ID = "wavecrate.request_id"  # in the WSGI environment, where gunicorn's access log finds it
+_BEGAN = "wavecrate.began"
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
 def init_app(app: Flask) -> None:
     """Attach it all to the app."""
     app.add_url_rule("/healthz", "healthz", _healthz)
+    app.add_url_rule("/readyz", "readyz", _readyz)
+    app.add_url_rule("/metrics", "metrics", _metrics)
+    app.before_request_funcs.setdefault(None, []).insert(0, _begin)  # before anything that may refuse
+    app.after_request(_end)
+    app.teardown_request(lambda _error: logs.end())
     app.after_request(_security_headers)
     app.register_error_handler(WavecrateError, _our_error)
     app.register_error_handler(HTTPException, _http_error)
@@ -38,6 +50,54 @@ def init_app(app: Flask) -> None:
 def _healthz() -> str:
     """That this process answers; it asks nothing of the engines."""
     return "ok"
+
+
+@access(Access.PUBLIC)
+def _readyz() -> tuple[Response, int]:
+    """Whether this process can serve: 200, or 503 with what is wrong."""
+    found = health.readiness(settings(), media_store())
+    answer = jsonify(found)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer, 200 if all(said == health.OK for said in found.values()) else 503
+
+
+@access(Access.SIGNATURE)
+def _metrics() -> Response:
+    """What Prometheus is told: to who knows METRICS_TOKEN; without one, to this machine itself."""
+    token = settings().metrics_token
+    # A proxy on this machine has a local address too, but says for whom it asks.
+    forwarded = any(name in request.headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"))
+    local = request.remote_addr in ("127.0.0.1", "::1") and not forwarded
+    if not metrics.may_read(
+        token.get_secret_value() if token else None, request.headers.get("Authorization"), local=local
+    ):
+        raise Forbidden(_("Metrics are for the shop's own monitoring. Send METRICS_TOKEN as a bearer token."))
+    told, content_type = metrics.exposition(shop_wide=True)
+    return Response(told, content_type=content_type, headers={"Cache-Control": "no-store"})
+
+
+def _begin() -> None:
+    """Number the request: by the proxy's number where a proxy of ours gave a sane one."""
+    given = request.headers.get("X-Request-ID", "")
+    number = given if _SANE_ID.fullmatch(given) and _from_proxy() else ids.new_id()
+    request.environ[REQUEST_ID], request.environ[_BEGAN] = number, monotonic()
+    logs.begin(request_id=number)
+
+
+def _end(response: Response) -> Response:
+    response.headers["X-Request-ID"] = request.environ[REQUEST_ID]
+    route = request.url_rule.rule if request.url_rule else None
+    took = monotonic() - request.environ[_BEGAN]
+    metrics.request_answered(request.method, route, response.status_code, took)
+    return response
+
+
+def _from_proxy() -> bool:
+    try:
+        caller = ip_address(request.remote_addr or "")
+    except ValueError:
+        return True  # a Unix socket: only a process of this machine reaches it
+    return any(caller in network for network in settings().trusted_networks)
 
 
 def duration(milliseconds: int | None) -> str:

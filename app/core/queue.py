@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask, has_app_context
@@ -104,3 +105,44 @@ def waiting_args(task_name: str) -> list[dict[str, Any]]:
         {"task": task_name},
     )
     return list(rows.scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How a queue stands: jobs that are due, put off (a retry's pause), running, and failed for good.
+
+    `oldest_seconds` is how long the one that is due longest has waited; 0 where none is.
+    """
+
+    queue: str
+    waiting: int
+    later: int
+    running: int
+    failed: int
+    oldest_seconds: float
+
+
+def depths() -> list[Depth]:
+    """Every queue that is known or has had a job, by name."""
+    rows = db.session.execute(_DEPTHS).all()
+    found = {row.queue_name: Depth(*row) for row in rows}
+    return [found.get(name) or Depth(name, 0, 0, 0, 0, 0.0) for name in sorted({*found, TRANSCODE, DEFAULT})]
+
+
+_DEPTHS = text(
+    """
+    SELECT queue_name,
+           count(*) FILTER (WHERE status = 'todo' AND due) AS waiting,
+           count(*) FILTER (WHERE status = 'todo' AND NOT due) AS later,
+           count(*) FILTER (WHERE status = 'doing') AS running,
+           count(*) FILTER (WHERE status = 'failed') AS failed,
+           coalesce(extract(epoch FROM now() - min(since) FILTER (WHERE status = 'todo' AND due)), 0)::float8
+    FROM (
+        SELECT queue_name, status::text AS status, coalesce(scheduled_at <= now(), true) AS due,
+               coalesce(scheduled_at, (SELECT min(at) FROM procrastinate_events
+                                       WHERE job_id = jobs.id AND type = 'deferred')) AS since
+        FROM procrastinate_jobs AS jobs WHERE status IN ('todo', 'doing', 'failed')
+    ) AS job
+    GROUP BY queue_name
+    """
+)

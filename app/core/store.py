@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import current_app
 
+from app.core import metrics
 from app.settings import Settings
 from media_store.s3 import S3Store
 
@@ -18,6 +19,7 @@ def open_store(settings: Settings) -> S3Store:
         region=settings.s3_region,
         access_key=settings.s3_access_key,
         secret_key=settings.s3_secret_key.get_secret_value(),
+        on_error=metrics.store_error,
     )
 
 
