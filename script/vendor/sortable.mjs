@@ -1,0 +1,2 @@
+// SortableJS, as one module.
+export { default as Sortable } from "sortablejs";
