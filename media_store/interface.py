@@ -13,11 +13,12 @@ from media_store.multipart import Multipart
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """Size in bytes, content type and entity tag of a stored object."""
+    """Size in bytes, content type and entity tag of a stored object, and its SHA-256 in hex where that is known."""
 
     size: int
     content_type: str
     etag: str
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

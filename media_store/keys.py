@@ -12,6 +12,8 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SUFFIX = re.compile(r"[a-z0-9]{2,5}")
 _MEMBER = re.compile(r"(?:[a-z0-9][a-z0-9_-]{0,40}/){0,2}[a-z0-9][a-z0-9_-]{0,40}\.[a-z0-9]{2,5}")
 
+UPLOADS = "uploads/"  # what a browser sends lies under it until it is a master
+
 
 def _hash(sha256: str) -> str:
     if not _SHA256.fullmatch(sha256):
@@ -68,4 +70,16 @@ def upload(upload_id: str) -> str:
     """Where a browser's upload waits until it is probed and becomes a master."""
     if not re.fullmatch(r"[A-Za-z0-9]{16}", upload_id):
         raise ValueError(f"not an upload id: {upload_id!r}")
-    return f"uploads/{upload_id}"
+    return f"{UPLOADS}{upload_id}"
+
+
+def digest(key: str) -> str | None:
+    """The SHA-256 of what must lie under the key, where the key says so; a stream's members and uploads don't."""
+    said = re.fullmatch(r"(?:masters|images|downloads|archives|previews)/([0-9a-f]{64})(?:\.[a-z0-9]{2,5})?", key)
+    return said[1] if said else None
+
+
+def unit(key: str) -> str:
+    """What is kept or removed as one: a stream's folder for its members, else the key itself."""
+    member = re.match(r"streams/[^/]+/", key)
+    return member[0] if member else key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -17,12 +18,14 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from media_store import bucket as bucket_rules
+from media_store import keys
 from media_store.errors import ObjectMissing, StoreError
 from media_store.interface import ObjectBody, ObjectInfo, StoredObject
 from media_store.multipart import Multipart
 
 _CHUNK = 256 * 1024
 _TYPOGRAPHY = str.maketrans({"–": "-", "—": "-", "‘": "'", "’": "'", "…": "..."})
+_SHA256 = "sha256"  # among an object's metadata
 _MISSING = {"404", "NoSuchKey", "NoSuchUpload", "NotFound"}
 # An older object is written again even where it has the right size: nothing may need it yet, and the sweep, which
 # goes by age, could be about to remove it. A job that is repeated is repeated sooner.
@@ -121,7 +124,7 @@ class S3Store:
             str(path),
             self.bucket,
             self.prefix + key,
-            ExtraArgs={"ContentType": content_type},
+            ExtraArgs={"ContentType": content_type, "Metadata": _label(key, path)},
             Config=self._transfer,
         )
 
@@ -136,6 +139,7 @@ class S3Store:
             Key=self.prefix + key,
             Body=data,
             ContentType=content_type,
+            Metadata=_label(key, data),
         )
 
     def put_stream(self, key: str, source: BinaryIO, content_type: str) -> None:
@@ -173,7 +177,8 @@ class S3Store:
     def head(self, key: str) -> ObjectInfo:
         """What is known of an object without reading it."""
         answer = self._call(key, self._client.head_object, Bucket=self.bucket, Key=self.prefix + key)
-        return ObjectInfo(answer["ContentLength"], answer["ContentType"], answer["ETag"])
+        known = keys.digest(key) or answer.get("Metadata", {}).get(_SHA256)
+        return ObjectInfo(answer["ContentLength"], answer["ContentType"], answer["ETag"], known)
 
     def exists(self, key: str) -> bool:
         """Whether an object lies under the key."""
@@ -242,6 +247,16 @@ class S3Store:
         except BotoCoreError as error:
             self._on_error("unreachable")
             raise StoreError(f"The object store cannot be reached: {error}") from error
+
+
+def _label(key: str, body: Path | bytes) -> dict[str, str]:
+    """What goes with an object whose key doesn't say its SHA-256: that."""
+    if keys.digest(key) is not None:
+        return {}
+    if isinstance(body, bytes):
+        return {_SHA256: hashlib.sha256(body).hexdigest()}
+    with body.open("rb") as file:
+        return {_SHA256: hashlib.file_digest(file, "sha256").hexdigest()}
 
 
 def _chunks(key: str, body: Any) -> Iterator[bytes]:

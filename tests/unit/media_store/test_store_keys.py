@@ -82,3 +82,13 @@ def test_a_member_lies_in_a_stream_and_nowhere_else(prefix: str) -> None:
 def test_what_is_no_upload_id_makes_no_key(bad: str) -> None:
     with pytest.raises(ValueError, match="upload id"):
         keys.upload(bad)
+
+
+def test_a_key_says_its_digest_and_what_it_belongs_to() -> None:
+    digest = "ab" * 32
+    folder = keys.stream_prefix(digest)
+    for key in (keys.master(digest), keys.cover(digest), keys.archive(digest), keys.preview(digest, "m4a")):
+        assert (keys.digest(key), keys.unit(key)) == (digest, key)
+    member = keys.stream_member(folder, "aac-64/00001.m4s")
+    assert (keys.digest(member), keys.unit(member), keys.unit(folder)) == (None, folder, folder)
+    assert keys.digest(keys.upload("abcdefgh12345678")) is None

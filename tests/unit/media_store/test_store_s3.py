@@ -257,3 +257,14 @@ def test_a_check_says_when_the_store_is_gone(settings: Settings, store: S3Store)
     with pytest.raises(StoreError):
         refused.get_bytes(KEY)
     assert told == ["refused"]
+
+
+def test_what_the_key_does_not_say_the_object_carries(store: S3Store, tmp_path: Path) -> None:
+    folder = keys.stream_prefix(SHA)
+    (tmp_path / "segment").write_bytes(BODY)
+    store.put_bytes(keys.stream_member(folder, "multivariant.m3u8"), b"#EXTM3U\n", "text/plain")
+    store.put_file(keys.stream_member(folder, "a/00001.m4s"), tmp_path / "segment", "video/iso.segment")
+    assert store.head(f"{folder}multivariant.m3u8").sha256 == hashlib.sha256(b"#EXTM3U\n").hexdigest()
+    assert store.head(f"{folder}a/00001.m4s").sha256 == SHA
+    store.put_bytes(KEY, b"damaged", "audio/flac")
+    assert store.head(KEY).sha256 == SHA, "what ought to lie there"
