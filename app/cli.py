@@ -191,7 +191,10 @@ def _prepare() -> None:
 
     settings = load_settings()
     migrations.upgrade(settings.sqlalchemy_url)
-    open_store(settings).ensure_bucket()
+    store = open_store(settings)
+    store.ensure_bucket()
+    # Our own sweep counts from the last part that moved; the store's rule, from the first, comes later.
+    store.receive_uploads(settings.base_url, keep_days=4 * settings.upload_keep_days)
 
 
 def _announce(base_url: str) -> None:

@@ -61,6 +61,10 @@ class Settings(BaseSettings):
 
     play_session_seconds: int = Field(default=6 * 3600, ge=60)
     download_url_seconds: int = Field(default=900, ge=30)
+    upload_part_mib: int = Field(default=16, ge=5, le=5 * 1024, description="least size of an upload's parts")
+    upload_keep_days: int = Field(
+        default=7, ge=1, description="how long a transfer that stands still can be gone on with"
+    )
     worker_heartbeat_seconds: float = Field(default=5.0, gt=0)
     worker_stalled_seconds: float = Field(default=20.0, gt=0)
     worker_grace_seconds: float = Field(default=2.0, ge=0)
