@@ -6,11 +6,15 @@ import asyncio
 import logging
 import os
 import signal
+import time
 from importlib import import_module
+from typing import Any
 
-from procrastinate import App, PsycopgConnector
+from procrastinate import App, JobContext, PsycopgConnector
+from procrastinate.middleware import AsyncCallNext
+from procrastinate.worker import Worker
 
-from app.core import queue
+from app.core import logs, metrics, queue
 from app.factory import create_app
 from app.settings import Settings, load_settings
 
@@ -28,8 +32,10 @@ def run(*, alone: bool = False, settings: Settings | None = None) -> None:
     be working, so whatever is marked as running was left behind), else when its heartbeat is found silent.
     """
     settings = settings or load_settings()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    logging.getLogger("procrastinate").setLevel(logging.WARNING)
+    logs.configure(settings)
+    if settings.metrics_port:
+        token = settings.metrics_token
+        metrics.serve(settings.metrics_host, settings.metrics_port, token.get_secret_value() if token else None)
     if settings.ffmpeg_binary:
         os.environ["FFMPEG_BINARY"] = settings.ffmpeg_binary  # where the transcoder, which knows no settings, looks
     queue.bind(create_app(settings))
@@ -54,6 +60,7 @@ async def _work(settings: Settings, alone: bool) -> None:
                         install_signal_handlers=False,
                         fetch_job_polling_interval=2.0,
                         delete_jobs="successful",
+                        worker_middleware=[_observe],
                         update_heartbeat_interval=settings.worker_heartbeat_seconds,
                         stalled_worker_timeout=settings.worker_stalled_seconds,
                     )
@@ -72,6 +79,21 @@ async def _work(settings: Settings, alone: bool) -> None:
             await asyncio.to_thread(queue.leave)
             # Tasks run in threads, which cannot be cancelled; leaving ends them, and through the kernel their children.
             os._exit(0 if stop.is_set() else 1)
+
+
+async def _observe(call_next: AsyncCallNext, context: JobContext, _worker: Worker) -> Any:
+    """Around every job: what is logged says which it is, and its end is counted."""
+    task, began, outcome = context.job.task_name, time.monotonic(), "failed"
+    with logs.about(job=str(context.job.id), task=task):
+        try:
+            result = await call_next()
+            outcome = "done"
+            return result
+        finally:
+            seconds = time.monotonic() - began
+            metrics.JOBS.labels(task, outcome).inc()
+            metrics.JOB_SECONDS.labels(task).observe(seconds)
+            log.info("%s in %.2f s", outcome, seconds)
 
 
 async def _take_over(app: App) -> None:

@@ -28,6 +28,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.core import queue
 from app.core.db import db
+from app.settings import SettingsError
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -106,7 +107,12 @@ def serve(host: str, port: int, token: str | None) -> ThreadingWSGIServer:
         start(status, [("Content-Type", content_type), ("Content-Length", str(len(body)))])
         return [body]
 
-    server = make_server(host, port, answer, ThreadingWSGIServer, _Quiet)
+    try:
+        server = make_server(host, port, answer, ThreadingWSGIServer, _Quiet)
+    except OSError as error:
+        raise SettingsError(
+            f"METRICS_HOST and METRICS_PORT: {host}:{port} cannot be listened on ({error}). Choose another port."
+        ) from error
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
     return server
 

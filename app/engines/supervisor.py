@@ -179,6 +179,7 @@ class Supervisor:
                 )
             )
         bind = f"--bind=127.0.0.1:{self.port}"
+        gunicorn += ["--config=python:app.web_server"]
         web = [*gunicorn, "--workers=2", f"--threads={_WEB_THREADS}", bind, "app.wsgi:application()"]
         self._children.append(
             Child("The shop", web, stop_signal=signal.SIGINT, answers_at=f"http://127.0.0.1:{self.port}/healthz")

@@ -12,6 +12,7 @@ from flask_babel import gettext as _
 from flask_login import current_user
 
 from app.cart import visitor
+from app.core import clock, metrics
 from app.core.auth import Access, access
 from app.core.errors import NotFound
 from app.core.i18n import locale_code
@@ -114,6 +115,9 @@ def webhook() -> Any:
     except BadSignature as error:
         abort(400, str(error))
     settlement.take_event(event)
+    created = event.payload.get("created")
+    if isinstance(created, int):
+        metrics.WEBHOOK_LAG.observe(max(0.0, clock.now().timestamp() - created))
     return "", 204
 
 

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, jsonify, request
 from flask_babel import gettext as _
 from flask_login import current_user
 
-from app.core import clock
+from app.core import clock, metrics
 from app.core.auth import Access, access
 from app.core.db import db, transaction
 from app.core.errors import Forbidden, WavecrateError
@@ -48,6 +48,7 @@ def play(track_id: str) -> Any:
             secret=settings().signing_secrets[0],
             seconds=settings().play_session_seconds,
         )
+    metrics.PLAYS.inc()
     track, locale = begun.track, locale_code()
     answer = jsonify(
         session=begun.session.id,
@@ -77,7 +78,12 @@ def media(token: str, rest: str) -> Response:
     signed = _verified(token, rest)
     if signed.file == service.KEY_FILE:
         account_id = current_user.id if current_user.is_authenticated else None
-        answer = Response(service.content_key(signed, account_id), content_type="application/octet-stream")
+        try:
+            answer = Response(service.content_key(signed, account_id), content_type="application/octet-stream")
+        except WavecrateError:
+            metrics.KEYS.labels("refused").inc()
+            raise
+        metrics.KEYS.labels("given").inc()
         answer.headers["Cache-Control"] = "no-store"
         return answer
     return serve_object(
