@@ -7,11 +7,11 @@ from typing import Any
 
 import ffmpeg
 
-from transcoder import ladder, sandbox
+from transcoder import accepted, ladder, sandbox, sniff
 
-# A master is opened by these demuxers only: others (concat, hls, image sequences) would read further files.
-_DEMUXERS = "wav,w64,aiff,flac,mp3,aac,ogg,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,caf"
 _GLOBAL = ("-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+info", "-y")
+# Marks what becomes an open file once the command line is whole and its inputs can be counted.
+_INPUT = "fd:"
 _PROGRESS = ("-progress", "pipe:1", "-stats_period", "0.5")
 
 # Every output is bit-exact: no dates, no encoder names, nothing of the master's own tags.
@@ -22,8 +22,14 @@ STREAM, FILES = Path("clear"), Path("files")
 
 
 def open_master(path: Path, **options: Any) -> Any:
-    """The master as an input of FFmpeg, under the names its content may have and no other."""
-    return ffmpeg.input(str(path), protocol_whitelist="file,pipe", format_whitelist=_DEMUXERS, **options)
+    """A master, or a file of our own making, as an input of FFmpeg: opened for what its content is, whatever it says.
+
+    FFmpeg gets no name to follow but an open file (see `command`), one demuxer and the decoders such a file may need.
+    Raises NotMedia where the content is nothing the shop takes.
+    """
+    found = sniff.look(path).format
+    allowed = accepted.allow_list(found) | {"max_pixels": accepted.MAX_PIXELS}
+    return ffmpeg.input(f"{_INPUT}{path.absolute()}", f=found.demuxer, **allowed, **options)
 
 
 def jpeg(picture: Any, name: str) -> Any:
@@ -33,11 +39,12 @@ def jpeg(picture: Any, name: str) -> Any:
     )
 
 
-def hls(name: str) -> dict[str, Any]:
-    """Muxer options: a rung in the clear, in fragments of MP4, under `STREAM/<name>`."""
+def hls(name: str, segment_seconds: float = ladder.SEGMENT_SECONDS) -> dict[str, Any]:
+    """Muxer options: a rung in the clear, in fragments of MP4, under `STREAM/<name>`; a segment is there once whole."""
     return {
         "f": "hls",
-        "hls_time": ladder.SEGMENT_SECONDS,
+        "hls_time": segment_seconds,
+        "hls_flags": "temp_file",
         "hls_playlist_type": "vod",
         "hls_segment_type": "fmp4",
         "hls_fmp4_init_filename": "init.mp4",
@@ -55,5 +62,9 @@ def hls_slave(name: str) -> str:
 def command(outputs: list[Any], *, cost: float, seconds: float) -> sandbox.Command:
     """The command line that makes these outputs; `cost` is its share of the work, `seconds` what it will report on."""
     graph = ffmpeg.merge_outputs(*outputs)
-    args = graph.compile(cmd=[sandbox.ffmpeg_binary(), *_GLOBAL, *_PROGRESS])
-    return sandbox.Command(tuple(args), cost=cost, seconds=seconds)
+    args: list[str] = graph.compile(cmd=[sandbox.ffmpeg_binary(), *_GLOBAL, *_PROGRESS])
+    inputs = [Path(arg.removeprefix(_INPUT)) for arg in args if arg.startswith(_INPUT)]
+    for number, path in enumerate(inputs, start=sandbox.FIRST_INPUT):
+        at = args.index(f"{_INPUT}{path}")
+        args[at - 1 : at + 1] = ["-fd", str(number), "-i", "fd:"]  # as any option of an input, before its -i
+    return sandbox.Command(tuple(args), cost=cost, seconds=seconds, inputs=tuple(inputs))

@@ -28,6 +28,10 @@ class EncodeFailed(TranscoderError):
     retryable = True
 
 
+class NotStarted(EncodeFailed):
+    """A child could not be started at all: the machine's fault, never the master's."""
+
+
 class TimedOut(TranscoderError):
     """The job took longer than any master of its length should."""
 

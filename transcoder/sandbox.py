@@ -1,9 +1,17 @@
-"""Limits around every child process: its own session, CPU time, file size, wall clock, and no life after ours."""
+"""Every child process, and what keeps it in: namespaces, limits, a wall clock, and no life after ours.
+
+A child gets a session of its own, none of our environment, the inputs it is to read as open files, and (where the
+host allows it, see `transcoder.isolation`) no network and nothing of the disk but its attempt's directory. Limits on
+CPU time, memory, file size, open files and processes hold in any case.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import importlib.util
 import os
+import select
 import selectors
 import shutil
 import signal
@@ -15,21 +23,47 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from transcoder import launcher
-from transcoder.errors import DiskFull, EncodeFailed, TimedOut
+from transcoder import isolation, launcher
+from transcoder.errors import DiskFull, EncodeFailed, NotStarted, TimedOut
+from transcoder.launcher import FIRST_INPUT
+
+__all__ = ["FIRST_INPUT", "Command", "ask", "ffmpeg_binary", "python", "require_disk", "run_all"]
 
 _STDERR_KEPT = 64 * 1024
+_OUTPUT_MOST = 64 * 1024**2
+_CORES = os.cpu_count() or 1
 _FILE_BYTES = 64 * 1024**3
-_CPU_CORES = 64  # RLIMIT_CPU counts all threads; a limit by wall clock does the finer work
+_OPEN_FILES = 128
+_MORE_TASKS = 512 + 128 * _CORES  # beyond those the user has; FFmpeg starts several threads a core
+# What FFmpeg may write to in memory (RLIMIT_DATA; each thread's stack counts with 8 MiB), and what it may map of
+# address space: its own binary and what the allocator sets aside for threads are in that, used or not.
+_MEMORY = 6 * 1024**3 + _CORES * 256 * 1024**2
+_ADDRESS_SPACE_PER_MEMORY = 4
+_DYING_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A child to run. `cost` is its share of the work; `seconds` the media time it will report by `-progress`."""
+    """A child to run. `cost` is its share of the work; `seconds` the media time it will report by `-progress`.
+
+    `inputs` are opened for it, each for itself, as the descriptors from FIRST_INPUT up; nothing else of ours needs to
+    be where it can reach it, `reads` aside. With `writes` it works in the attempt's directory, else it has none.
+    `memory` is in bytes. With `answers` its stdout is kept for `ask`, else it is read as FFmpeg's progress.
+    """
 
     args: tuple[str, ...]
     cost: float = 1.0
     seconds: float = 0.0
+    inputs: tuple[Path, ...] = ()
+    reads: tuple[Path, ...] = ()
+    writes: bool = True
+    memory: int = _MEMORY
+    answers: bool = False
+
+    @property
+    def called(self) -> str:
+        """What to call it where it fails."""
+        return "The program that opens masters" if self.answers else "FFmpeg"
 
 
 @dataclass(slots=True)
@@ -38,8 +72,16 @@ class _Child:
     command: Command
     process: subprocess.Popen[bytes]
     stderr: bytearray = field(default_factory=bytearray)
+    stdout: bytearray = field(default_factory=bytearray)
     partial: bytes = b""
     open_pipes: int = 2
+
+
+@functools.cache
+def _wheel_ffmpeg() -> str:
+    import imageio_ffmpeg
+
+    return str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
 def ffmpeg_binary() -> str:
@@ -47,9 +89,35 @@ def ffmpeg_binary() -> str:
     named = os.environ.get("FFMPEG_BINARY")
     if named:
         return shutil.which(named) or named
-    import imageio_ffmpeg
+    return _wheel_ffmpeg()
 
-    return str(imageio_ffmpeg.get_ffmpeg_exe())
+
+def python(module: str, argument: str, *, inputs: tuple[Path, ...], memory: int) -> Command:
+    """A program of ours as a child that reads `inputs`, writes nothing and answers on stdout.
+
+    It runs on the bare interpreter: of the installed packages it finds only those that open media.
+    """
+    packages = [Path(__file__).parent, *map(_package, ("av", "mutagen"))]
+    libraries = [package.with_name(package.name + ".libs") for package in packages]  # where wheels keep theirs
+    places = list(dict.fromkeys(str(package.parent) for package in packages))
+    start = f"import sys; sys.path[:0] = {places!r}; from {module} import main; main()"
+    executable = getattr(sys, "_base_executable", sys.executable)
+    return Command(
+        (executable, "-I", "-S", "-B", "-c", start, argument),
+        inputs=inputs,
+        reads=(Path(sys.base_prefix) / "lib", *packages, *libraries),
+        writes=False,
+        memory=memory,
+        answers=True,
+    )
+
+
+@functools.cache
+def _package(name: str) -> Path:
+    spec = importlib.util.find_spec(name)
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent
 
 
 def require_disk(directory: Path, needed: int) -> None:
@@ -75,11 +143,27 @@ def run_all(
     `on_progress` gets the fraction done, 0 to 1, weighted by cost; whatever it raises ends every child. The first
     child to fail ends the others. Raises EncodeFailed with its last words, DiskFull, or TimedOut.
     """
+    return [child.stderr.decode(errors="replace") for child in _run(commands, cwd, at_once, wall_seconds, on_progress)]
+
+
+def ask(command: Command, *, wall_seconds: float) -> bytes:
+    """Run one child that answers and has no directory; return its stdout. Raises EncodeFailed or TimedOut."""
+    [child] = _run([command], Path("/"), 1, wall_seconds, None)
+    return bytes(child.stdout)
+
+
+def _run(
+    commands: Sequence[Command],
+    cwd: Path,
+    at_once: int,
+    wall_seconds: float,
+    on_progress: Callable[[float], None] | None,
+) -> list[_Child]:
     deadline = time.monotonic() + wall_seconds
     waiting = list(enumerate(commands))
     running: list[_Child] = []
+    ended: dict[int, _Child] = {}
     done = [0.0] * len(commands)
-    stderr = [""] * len(commands)
     total = sum(command.cost for command in commands) or 1.0
     with selectors.DefaultSelector() as selector:
         try:
@@ -96,7 +180,7 @@ def run_all(
                 for child in [c for c in running if c.open_pipes == 0]:
                     _finish(child, deadline)
                     running.remove(child)
-                    stderr[child.index] = child.stderr.decode(errors="replace")
+                    ended[child.index] = child
                     done[child.index] = 1.0
                     moved = True
                 if moved and on_progress:
@@ -104,14 +188,24 @@ def run_all(
         finally:
             for child in running:
                 _kill(child.process)
-    return stderr
+    return [ended[index] for index in range(len(commands))]
 
 
 def _start(index: int, command: Command, cwd: Path, wall_seconds: float, selector: selectors.BaseSelector) -> _Child:
-    launch = [sys.executable, "-I", "-S", launcher.__file__]
-    limits = [str(os.getpid()), str(int(wall_seconds * _CPU_CORES)), str(_FILE_BYTES)]
+    limits = {
+        "core": 0,
+        "cpu": int(wall_seconds * _CORES) + 1,
+        "file": _FILE_BYTES if command.writes else 0,
+        "data": command.memory,
+        "space": command.memory * _ADDRESS_SPACE_PER_MEMORY,
+        "open": _OPEN_FILES,
+        "more": _MORE_TASKS,
+    }
+    launch = [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid())]
+    launch += [",".join(f"{name}={value}" for name, value in limits.items()), *map(str, command.inputs), "--"]
+    work = cwd if command.writes else None
     process = subprocess.Popen(
-        [*launch, *limits, *command.args],
+        [*launch, *isolation.wrap(command.args, reads=command.reads, work=work)],
         cwd=cwd,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -138,6 +232,11 @@ def _read(child: _Child, pipe: IO[bytes], is_stderr: bool, selector: selectors.B
         child.stderr += data
         del child.stderr[:-_STDERR_KEPT]
         return False
+    if child.command.answers:
+        child.stdout += data
+        if len(child.stdout) > _OUTPUT_MOST:
+            raise EncodeFailed("A child said more than anybody asked for.")
+        return False
     *lines, child.partial = (child.partial + data).split(b"\n")
     moved = False
     for line in lines:
@@ -160,14 +259,27 @@ def _finish(child: _Child, deadline: float) -> None:
     if "No space left on device" in text:
         raise DiskFull("The worker's disk ran full while encoding. Free some space; the job is then tried again.")
     words = [line.strip() for line in text.splitlines() if line.strip()][-3:]
-    how = f"was ended by signal {signal.Signals(-code).name}" if code < 0 else f"gave up (exit status {code})"
-    raise EncodeFailed(f"FFmpeg {how}: " + " | ".join(words))
+    if words and words[-1].startswith("bwrap: "):
+        raise NotStarted(f"The sandbox could not be set up: {words[-1]}")
+    # Bubblewrap passes a signal on as a shell would.
+    ended_by = -code if code < 0 else code - 128
+    known = ended_by in set(signal.Signals)
+    how = f"was ended by signal {signal.Signals(ended_by).name}" if known else f"gave up (exit status {code})"
+    raise EncodeFailed(f"{child.command.called} {how}: " + " | ".join(words))
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    # What runs in namespaces of its own dies with the process that made them, a moment later; the pipes tell when.
     for pipe in (process.stdout, process.stderr):
-        if pipe is not None:
+        if pipe is not None and not pipe.closed:
+            _drain(pipe, time.monotonic() + _DYING_SECONDS)
             pipe.close()
+
+
+def _drain(pipe: IO[bytes], deadline: float) -> None:
+    while select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        if not os.read(pipe.fileno(), 65536):
+            return

@@ -10,23 +10,10 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from transcoder.accepted import CALLED, CONTAINERS, SUFFIXES, Container
 from transcoder.errors import N_, NotMedia
 
 _HEAD = 4096
-
-# container -> (how people call it, the suffixes that promise it, the libav demuxer)
-CONTAINERS: dict[str, tuple[str, tuple[str, ...], str]] = {
-    "wav": ("WAV", (".wav", ".wave"), "wav"),
-    "aiff": ("AIFF", (".aif", ".aiff", ".aifc"), "aiff"),
-    "flac": ("FLAC", (".flac",), "flac"),
-    "mp3": ("MP3", (".mp3",), "mp3"),
-    "ogg": ("Ogg", (".ogg", ".oga", ".opus"), "ogg"),
-    "mp4": ("MP4", (".mp4", ".m4a", ".m4v"), "mov"),
-    "mov": ("QuickTime", (".mov", ".qt"), "mov"),
-    "matroska": ("Matroska", (".mkv", ".mka"), "matroska"),
-}
-SUFFIXES = frozenset(suffix for _name, suffixes, _demuxer in CONTAINERS.values() for suffix in suffixes)
-_TAKEN = "WAV, AIFF, FLAC, ALAC, MP3, Ogg, Opus, MP4, MOV, MKV"
 
 # What arrives instead of media, by its first bytes.
 _OTHERS: tuple[tuple[bytes, str], ...] = (
@@ -76,14 +63,14 @@ class Sniffed:
     start: int = 0
 
     @property
-    def called(self) -> str:
-        """How people call the container."""
-        return CONTAINERS[self.container][0]
+    def format(self) -> Container:
+        """Its row in the table of what is accepted."""
+        return CONTAINERS[self.container]
 
     @property
-    def demuxer(self) -> str:
-        """What libav calls it."""
-        return CONTAINERS[self.container][2]
+    def called(self) -> str:
+        """How people call the container."""
+        return self.format.called
 
 
 def sniff(path: Path, name: str | None = None) -> Sniffed:
@@ -91,24 +78,30 @@ def sniff(path: Path, name: str | None = None) -> Sniffed:
 
     `name` is what its owner called it, where `path` is a copy under another name.
     """
-    head, size = _read_head(path)
-    if size == 0:
-        raise NotMedia(N_("is empty"))
-    found = _container(path, head)
-    if found is None:
-        raise _not_taken(head)
+    found = look(path)
     suffix = Path(name or path.name).suffix.lower()
     if suffix not in SUFFIXES:
         # A name that promises nothing can't be checked against the content, and players go by it.
         raise NotMedia(
             N_("holds %(kind)s but its name does not say so; let it end in %(right)s"),
             kind=found.called,
-            right=CONTAINERS[found.container][1][0],
+            right=found.format.suffixes[0],
         )
-    promised = next(key for key, (_name, suffixes, _demuxer) in CONTAINERS.items() if suffix in suffixes)
+    promised = next(key for key, container in CONTAINERS.items() if suffix in container.suffixes)
     # MP4 grew out of QuickTime; writers name one as the other without harm.
     if promised != found.container and {promised, found.container} != {"mp4", "mov"}:
         raise NotMedia(N_("is named %(suffix)s but holds %(kind)s"), suffix=suffix, kind=found.called)
+    return found
+
+
+def look(path: Path) -> Sniffed:
+    """The container a file holds, whatever it is called; raise NotMedia where it is none the shop takes."""
+    head, size = _read_head(path)
+    if size == 0:
+        raise NotMedia(N_("is empty"))
+    found = _container(path, head)
+    if found is None:
+        raise _not_taken(head)
     return found
 
 
@@ -151,7 +144,7 @@ def _magic(head: bytes) -> str | None:
         return "ogg"
     if head[:4] == b"\x1aE\xdf\xa3":
         if b"webm" in head[:64]:
-            raise NotMedia(N_("is a WebM file; the shop takes %(taken)s"), taken=_TAKEN)
+            raise NotMedia(N_("is a WebM file; the shop takes %(taken)s"), taken=CALLED)
         return "matroska"
     if head[4:8] == b"ftyp":
         if head[8:12] in _IMAGE_BRANDS:
@@ -175,10 +168,10 @@ def _not_taken(head: bytes) -> NotMedia:
     elif kind is None:
         kind = _text_kind(head)
     if kind is not None:
-        return NotMedia(N_("is %(kind)s; the shop takes %(taken)s"), kind=kind, taken=_TAKEN)
+        return NotMedia(N_("is %(kind)s; the shop takes %(taken)s"), kind=kind, taken=CALLED)
     if not head.strip(b"\0"):
         return NotMedia(N_("holds nothing but zeros"))
-    return NotMedia(N_("is no sound or film that the shop knows; it takes %(taken)s"), taken=_TAKEN)
+    return NotMedia(N_("is no sound or film that the shop knows; it takes %(taken)s"), taken=CALLED)
 
 
 def _text_kind(head: bytes) -> str | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from pathlib import Path
 from typing import BinaryIO
 
 from transcoder.errors import N_, NotMedia
@@ -18,26 +17,23 @@ _OGG_PAGE_MAX = 27 + 255 + 255 * 255
 _UNKNOWN_SIZE = 0xFFFFFFFF
 
 
-def check_whole(path: Path, sniffed: Sniffed) -> None:
+def check_whole(file: BinaryIO, sniffed: Sniffed) -> None:
     """Raise NotMedia where the file declares more than it holds. FLAC and MP3 are counted while decoding."""
     check = _CHECKS.get(sniffed.container)
     if check is None:
         return
-    with path.open("rb") as file:
-        file.seek(0, 2)
-        size = file.tell()
-        file.seek(sniffed.start)
-        try:
-            check(file, size)
-        except struct.error:
-            raise NotMedia(N_("is truncated: it ends in the middle of a header")) from None
+    size = file.seek(0, 2)
+    file.seek(sniffed.start)
+    try:
+        check(file, size)
+    except struct.error:
+        raise NotMedia(N_("is truncated: it ends in the middle of a header")) from None
 
 
-def xing_frames(path: Path, start: int) -> int | None:
+def xing_frames(file: BinaryIO, start: int) -> int | None:
     """How many frames an MP3 says it has after the frame that says so, or None where it doesn't say."""
-    with path.open("rb") as file:
-        file.seek(start)
-        frame = file.read(512)
+    file.seek(start)
+    frame = file.read(512)
     for magic in (b"Xing", b"Info"):
         at = frame.find(magic, 4, 64)
         if at != -1 and len(frame) >= at + 12 and frame[at + 7] & 1:
@@ -133,10 +129,10 @@ def _ogg(file: BinaryIO, size: int) -> None:
         raise NotMedia(N_("is truncated: the page that ends the stream is missing"))
 
 
-def repeats_vorbis_headers(path: Path) -> bool:
+def repeats_vorbis_headers(file: BinaryIO) -> bool:
     """Whether a second set of Vorbis headers follows the first, as some taggers leave behind; FFmpeg won't open it."""
-    with path.open("rb") as file:
-        return file.read(4 * _OGG_PAGE_MAX).count(b"\x01vorbis") > 1
+    file.seek(0)
+    return file.read(4 * _OGG_PAGE_MAX).count(b"\x01vorbis") > 1
 
 
 def _matroska(file: BinaryIO, size: int) -> None:

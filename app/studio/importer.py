@@ -20,24 +20,14 @@ from app.studio import covers, queries, service
 from app.studio.grouping import Candidate, Group, disc_of_folder, group, natural
 from media_store import keys
 from media_store.interface import MediaStore
+from transcoder.accepted import CONTAINERS, SUFFIXES
 from transcoder.contract import Probe
 from transcoder.errors import N_, NotMedia
-from transcoder.probe import probe_file
-from transcoder.sniff import SUFFIXES, sniff
-from transcoder.tags import read_tags
+from transcoder.probe import look_over
+from transcoder.sniff import sniff
 
 Progress = Callable[[int, int, str], None]
 
-CONTENT_TYPES = {
-    "wav": "audio/wav",
-    "aiff": "audio/aiff",
-    "flac": "audio/flac",
-    "mp3": "audio/mpeg",
-    "ogg": "audio/ogg",
-    "mp4": "video/mp4",
-    "mov": "video/quicktime",
-    "matroska": "video/x-matroska",
-}
 _COVER_NAMES = ("cover", "folder", "front", "album", "albumart")
 _COVER_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 # What operating systems leave in folders; nobody means to import it.
@@ -111,15 +101,16 @@ def examine(
     sha256, size = _fingerprint(path, called, meter)
     probe: Probe | None = queries.masters_known([sha256]).get(sha256)
     db.session.rollback()  # no transaction stays open while a file is decoded
-    if probe is None or probe.container != sniffed.container:
-        probe = probe_file(path, called)
-    tags, cover = read_tags(path)
-    return Candidate(path, called, size, sha256, probe, tags, cover, folder)
+    known = probe is not None and probe.container == sniffed.container
+    looked = look_over(path, called, measure=not known)
+    probe = looked.probe or probe
+    assert probe is not None
+    return Candidate(path, called, size, sha256, probe, looked.tags, looked.cover, folder)
 
 
 def store_master(store: MediaStore, candidate: Candidate) -> None:
     """Put a master where its content says it belongs; one that lies there already is left alone."""
-    content_type = CONTENT_TYPES.get(candidate.probe.container, "application/octet-stream")
+    content_type = CONTAINERS[candidate.probe.container].content_type
     if not candidate.is_film:
         content_type = content_type.replace("video/", "audio/")
     store.put_file(keys.master(candidate.sha256), candidate.path, content_type)

@@ -13,7 +13,8 @@ from mutagen import flac, id3, mp3, mp4
 
 from transcoder.contract import TagSet
 from transcoder.probe import probe_file
-from transcoder.tags import clean_text, isrc, number, read_tags, write_tags, year
+from transcoder.tag_fields import clean_text, isrc, number, year
+from transcoder.tags import read_tags, write_tags
 
 FULL = TagSet(
     title="Night Ferry: Árbol “№ 7”",

