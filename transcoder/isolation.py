@@ -25,6 +25,17 @@ def missing() -> str | None:
     return _tried()[1]
 
 
+def notice() -> str | None:
+    """What the person who runs this machine should know of it, in one line; None where all is as it should be."""
+    why = missing()
+    if why is None:
+        return None
+    return (
+        f"This machine gives no namespaces to the programs that open masters ({why}). They run with every other"
+        ' limit; "The sandbox" in docs/operations.md says what to allow.'
+    )
+
+
 def wrap(command: Sequence[str], *, reads: Iterable[Path], work: Path | None) -> list[str]:
     """The command as bubblewrap is to run it; the command itself where there is no bubblewrap.
 

@@ -97,7 +97,7 @@ def python(module: str, argument: str, *, inputs: tuple[Path, ...], memory: int)
 
     It runs on the bare interpreter: of the installed packages it finds only those that open media.
     """
-    packages = [Path(__file__).parent, *map(_package, ("av", "mutagen"))]
+    packages = [Path(__file__).parent, *map(_package, ("av", "mutagen", "babel"))]
     libraries = [package.with_name(package.name + ".libs") for package in packages]  # where wheels keep theirs
     places = list(dict.fromkeys(str(package.parent) for package in packages))
     start = f"import sys; sys.path[:0] = {places!r}; from {module} import main; main()"
