@@ -14,9 +14,11 @@ import click
 # Before numpy is imported anywhere: implicit runs its own threads, and two pools fight over the cores.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+from app import hls
 from app.engines.processes import EngineError
 from app.engines.supervisor import AlreadyRunning, Supervisor
 from app.settings import SettingsError, load_settings, var_dir
+from transcoder import isolation
 
 DEFAULT_PORT = 8000
 
@@ -25,6 +27,8 @@ DEFAULT_PORT = 8000
 def cli() -> None:
     """Wavecrate: a store for recorded music and film."""
 
+
+cli.add_command(hls.hls)
 
 _port = click.option(
     "--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(1, 65535), help="Where the shop answers."
@@ -162,8 +166,38 @@ def train() -> None:
     click.echo("The shelves follow the new model.")
 
 
+@cli.group()
+def store() -> None:
+    """Look after the objects in the store."""
+
+
+@store.command()
+@click.option("--deep", is_flag=True, help="Read every object and compare checksums, too.")
+@click.option("--repair", is_flag=True, help="Mend what can be mended, and remove what nothing needs and is due.")
+@click.option(
+    "--now", is_flag=True, help="Keep nothing back of what nothing needs. Only while no job and no play runs."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as one JSON object.")
+def verify(deep: bool, repair: bool, now: bool, as_json: bool) -> None:
+    """Compare what the database needs with what the store has, both ways.
+
+    Exit code 0: all is there, whole, and nothing lies about that should have gone (after --repair: it is so now, or
+    will be when the queue is done). 1: not so; what is printed says what to do.
+    """
+    from app.factory import create_app
+    from app.upkeep import commands
+
+    with create_app(load_settings()).app_context():
+        clean = commands.verify(deep=deep, repair=repair, at_once=now, as_json=as_json)
+    if not clean:
+        sys.exit(1)
+
+
 def _run_supervised(port: int, work: Callable[[Supervisor], bool | None]) -> None:
     """Run everything; `work` runs once all is up. It may return False to stop at once instead of watching."""
+    unprotected = isolation.notice()
+    if unprotected:
+        click.echo(unprotected, err=True)
     supervisor = Supervisor(var_dir(), port=port, environ=os.environ)
 
     def interrupted(_number: int, _frame: FrameType | None) -> None:
