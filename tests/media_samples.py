@@ -113,3 +113,40 @@ def _tag(path: Path, tags: TagSet | None, cover: bytes | None) -> None:
         from transcoder.tags import write_tags
 
         write_tags(path, tags or TagSet(), cover)
+
+
+SUBTITLES = """1
+00:00:00,500 --> 00:00:01,500
+<i>Où</i> est la mer ?
+
+2
+00:00:01,800 --> 00:00:03,000
+第二行 & more
+"""
+
+
+def make_many_tracks(path: Path, seconds: float = 4, size: str = "320x180") -> Path:
+    """A film with English and Chinese sound, a commentary, two subtitles and two chapters."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    words, parts = path.with_suffix(".srt"), path.with_suffix(".txt")
+    words.write_text(SUBTITLES)
+    parts.write_text(
+        ";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=1500\ntitle=Opening\n"
+        f"[CHAPTER]\nTIMEBASE=1/1000\nSTART=1500\nEND={round(seconds * 1000)}\ntitle=第二章\n"
+    )
+    arguments = ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate=24:duration={seconds}"]
+    for number, channels in enumerate((2, 1, 2), start=1):
+        tones = "|".join(f"0.3*sin(2*PI*{220 * number}*t)" for _ in range(channels))
+        arguments += ["-f", "lavfi", "-i", f"aevalsrc={tones}:s=48000:d={seconds}"]
+    arguments += ["-i", str(words), "-i", str(words), "-i", str(parts)]
+    for stream in ("0:v", "1:a", "2:a", "3:a", "4:s", "5:s"):
+        arguments += ["-map", stream]
+    arguments += ["-map_chapters", "6", "-c:v", "libx264", "-preset", "ultrafast", "-g", "48", "-pix_fmt", "yuv420p"]
+    arguments += ["-c:a", "aac", "-c:s", "mov_text" if path.suffix == ".mp4" else "srt"]
+    for stream, told in {"a:0": "eng", "a:1": "chi", "a:2": "eng", "s:0": "fre", "s:1": "zho"}.items():
+        arguments += [f"-metadata:s:{stream}", f"language={told}"]
+    arguments += ["-metadata:s:a:2", "title=导演评论", "-disposition:a:0", "default"]
+    arguments += ["-disposition:a:1", "0", "-disposition:a:2", "comment"]
+    arguments += ["-disposition:s:0", "default", "-disposition:s:1", "hearing_impaired"]
+    ffmpeg(*arguments, str(path))
+    return path
