@@ -84,7 +84,7 @@ def port_is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def free_ports(count: int, *, offset: int = 0) -> list[int]:
-    """So many ports that are free together; with `offset`, also free that far above each."""
+    """So many ports that are free together; with `offset`, also free, and none of them, that far above each."""
     held: list[socket.socket] = []
     ports: list[int] = []
     try:
@@ -94,6 +94,8 @@ def free_ports(count: int, *, offset: int = 0) -> list[int]:
             held.append(probe)
             port = probe.getsockname()[1]
             if offset and (port + offset > 65535 or not port_is_free(port + offset)):
+                continue
+            if any(abs(port - other) == offset for other in ports):
                 continue
             ports.append(port)
     finally:
