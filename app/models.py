@@ -14,6 +14,7 @@ from app.orders import models as orders
 from app.payments import models as payments
 from app.playback import models as playback
 from app.studio import models as studio
+from app.upkeep import models as upkeep
 
 ROOMS = (
     accounts,
@@ -27,5 +28,6 @@ ROOMS = (
     payments,
     playback,
     studio,
+    upkeep,
 )
 metadata = Base.metadata

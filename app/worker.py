@@ -17,9 +17,10 @@ from procrastinate.worker import Worker
 from app.core import logs, metrics, queue
 from app.factory import create_app
 from app.settings import Settings, load_settings
+from transcoder import isolation
 
 # The modules whose import registers tasks.
-TASKS = ("app.media.tasks", "app.studio.tasks", "app.downloads.tasks", "app.discovery.tasks")
+TASKS = ("app.media.tasks", "app.studio.tasks", "app.downloads.tasks", "app.discovery.tasks", "app.upkeep.tasks")
 SLOTS = {queue.TRANSCODE: 1, queue.DEFAULT: 2}
 
 log = logging.getLogger("wavecrate.worker")
@@ -38,6 +39,11 @@ def run(*, alone: bool = False, settings: Settings | None = None) -> None:
         metrics.serve(settings.metrics_host, settings.metrics_port, token.get_secret_value() if token else None)
     if settings.ffmpeg_binary:
         os.environ["FFMPEG_BINARY"] = settings.ffmpeg_binary  # where the transcoder, which knows no settings, looks
+    unprotected = isolation.notice()
+    if unprotected:
+        log.warning(unprotected)
+    else:
+        log.info("masters are opened in namespaces of their own, without a network")
     queue.bind(create_app(settings))
     for module in TASKS:
         import_module(module)

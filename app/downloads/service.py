@@ -155,6 +155,14 @@ def fail(archive_id: str, reason: str) -> None:
     )
 
 
+def lost(archive_id: str) -> None:
+    """The ZIP is not in the store any more: the next who asks has it made again."""
+    values = {"state": ArchiveState.FAILED, "progress": 0.0, "key": None, "size": None, "reason": "lost in the store"}
+    db.session.execute(
+        update(Archive).where(Archive.id == archive_id, Archive.state == ArchiveState.READY).values(**values)
+    )
+
+
 def archive_name(release: Release) -> str:
     """What the ZIP is saved under."""
     return f"{naming.folder(release, locale_code())}.zip"

@@ -47,9 +47,9 @@ def _make(members: list[Member], on_progress: Callable[[float], None]) -> tuple[
         size = file.tell()
         file.seek(0)
         key = keys.archive(hashlib.file_digest(file, "sha256").hexdigest())
-        if not media_store().exists(key):
-            file.seek(0)
-            media_store().put_stream(key, file, "application/zip")
+        # Even where it lies there: an object that nothing has needed for long may be about to be cleared away.
+        file.seek(0)
+        media_store().put_stream(key, file, "application/zip")
     return key, size
 
 

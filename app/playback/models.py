@@ -19,7 +19,7 @@ class PlaySession(Identified, Timestamped, Model):
 
     account_id: Mapped[str] = mapped_column(ForeignKey("account.id"), index=True)
     track_id: Mapped[str] = mapped_column(ForeignKey("track.id"))
-    expires_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
     played_share: Mapped[float] = mapped_column(default=0.0, doc="what the event log knows of: 0 to 1 of the track")
 
 

@@ -1,0 +1,21 @@
+"""What uploads need of the object store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import select
+
+from app.core.db import db
+from app.core.holdings import Holding, HoldingKind
+from app.studio.models import Upload
+from media_store import keys
+
+
+def keys_in_use() -> Iterator[Holding]:
+    """Every upload that is neither a master yet nor refused. Whether it has arrived is for its own job to find."""
+    rows = db.session.execute(
+        select(Upload.id, Upload.filename).where(Upload.track_id.is_(None), Upload.refused.is_(None))
+    )
+    for upload_id, filename in rows:
+        yield Holding(HoldingKind.UNFINISHED, keys.upload(upload_id), upload_id, filename)
