@@ -31,7 +31,8 @@ class AudioFacts:
 class VideoFacts:
     """The picture of a master, as displayed (rotation applied). `frame_rate` is a fraction.
 
-    `transfer` and `primaries` are what H.273 calls them, in libav's words ("smpte2084", "bt2020"); "" where untold.
+    `transfer`, `primaries` and `matrix` are what H.273 calls them, in libav's words ("smpte2084", "bt2020",
+    "bt2020nc"); "" where untold. Any RGB has the matrix "gbr". `peak_nits` is the brightest light in it (cd/m²), if told.
     """
 
     codec: str
@@ -40,6 +41,8 @@ class VideoFacts:
     frame_rate: tuple[int, int]
     transfer: str = ""
     primaries: str = ""
+    matrix: str = ""
+    peak_nits: int = 0
 
 
 @dataclass(frozen=True, slots=True)
