@@ -7,15 +7,17 @@ as two open files, one for libav and one for everybody else, because either move
 from __future__ import annotations
 
 import os
+import struct
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, BinaryIO
 
 import av
 from av.error import FFmpegError
+from av.sidedata.sidedata import Type as SideData
 from av.stream import Disposition
 
-from transcoder import accepted, tag_reader
+from transcoder import accepted, colour, tag_reader, tracks
 from transcoder.contract import AudioFacts, Probe, VideoFacts
 from transcoder.errors import N_, NotMedia
 from transcoder.sniff import Sniffed
@@ -91,7 +93,14 @@ def _audio(container: Any, sniffed: Sniffed, stream: Any, file: BinaryIO) -> Pro
         raise NotMedia(N_("holds no sound"))
     if decoded.seconds < accepted.MIN_SECONDS:
         raise NotMedia(N_("is shorter than a tenth of a second"))
-    return Probe(sniffed.container, "audio", decoded.seconds, _audio_facts(sniffed, stream, codec, decoded, file), None)
+    return Probe(
+        sniffed.container,
+        "audio",
+        decoded.seconds,
+        _audio_facts(sniffed, stream, codec, decoded, file),
+        None,
+        chapters=tracks.chapters(container, decoded.seconds),
+    )
 
 
 def _film(container: Any, sniffed: Sniffed, stream: Any, sound: Any | None) -> Probe:
@@ -111,7 +120,7 @@ def _film(container: Any, sniffed: Sniffed, stream: Any, sound: Any | None) -> P
         raise _too_long(accepted.MAX_SECONDS)
     # The size that the header declares is checked before a frame of that size is asked for.
     _check_picture(stream.codec_context.width, stream.codec_context.height)
-    rotation = _decode_some(container, stream)
+    rotation, colours = _decode_some(container, stream)
     seconds = _read_all(container, stream)
     if declared is not None and seconds < declared - max(1.0, declared * 0.02):
         raise NotMedia(
@@ -130,8 +139,17 @@ def _film(container: Any, sniffed: Sniffed, stream: Any, sound: Any | None) -> P
             rate=int(rate),
             most=accepted.MAX_FRAME_RATE,
         )
-    picture = VideoFacts(codec, width, height, (rate.numerator, rate.denominator))
-    return Probe(sniffed.container, "film", seconds, facts, picture)
+    picture = VideoFacts(codec, width, height, (rate.numerator, rate.denominator), **colours)
+    return Probe(
+        sniffed.container,
+        "film",
+        seconds,
+        facts,
+        picture,
+        sounds=tracks.sounds(container, sniffed.format.holds),
+        texts=tracks.texts(container),
+        chapters=tracks.chapters(container, seconds),
+    )
 
 
 def _check_sound(sniffed: Sniffed, codec: str) -> None:
@@ -204,20 +222,37 @@ def _short(has: float, wants: float) -> NotMedia:
     return NotMedia(N_("is truncated: %(has)s of %(wants)s seconds are there"), has=f"{has:.1f}", wants=f"{wants:.1f}")
 
 
-def _decode_some(container: Any, stream: Any) -> int:
-    """Decode the first frames; return the first one's rotation in degrees."""
+def _decode_some(container: Any, stream: Any) -> tuple[int, dict[str, Any]]:
+    """Decode the first frames; return the first one's rotation in degrees and what it tells of its colours."""
     stream.codec_context.thread_count = 1  # each thread would hold frames of its own, for three of them
-    rotation, seen = 0, 0
+    rotation, colours, seen = 0, {}, 0
     for frame in container.decode(stream):
         if seen == 0:
-            rotation = int(frame.rotation)
+            rotation, colours = int(frame.rotation), _colours(frame)
         seen += 1
         if seen >= _FRAMES_TO_SHOW:
             break
     if seen == 0:
         raise NotMedia(N_("holds no moving picture"))
     container.seek(0)
-    return rotation
+    return rotation, colours
+
+
+def _colours(frame: Any) -> dict[str, Any]:
+    primaries, transfer, matrix = colour.names(*map(int, (frame.color_primaries, frame.color_trc, frame.colorspace)))
+    peak = 0
+    if mastering := frame.side_data.get(SideData.MASTERING_DISPLAY_METADATA):
+        # AVMasteringDisplayMetadata ends with the most light as a fraction and two flags: colours told, light told.
+        *_, light, per, _, told = struct.unpack("=22i", bytes(mastering)[:88])
+        peak = round(light / per) if told and per > 0 and light > 0 else 0
+    if level := frame.side_data.get(SideData.CONTENT_LIGHT_LEVEL):
+        peak = struct.unpack("=2I", bytes(level)[:8])[0] or peak
+    return {
+        "transfer": transfer,
+        "primaries": primaries,
+        "matrix": "gbr" if frame.format.is_rgb else matrix,
+        "peak_nits": min(10_000, peak),
+    }
 
 
 def _read_all(container: Any, stream: Any) -> float:

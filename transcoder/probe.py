@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transcoder import accepted, sandbox, tag_fields
+from transcoder import accepted, colour, sandbox, tag_fields
 from transcoder.contract import Probe, TagSet
 from transcoder.errors import N_, EncodeFailed, NotMedia, NotStarted, TimedOut
 from transcoder.sniff import Sniffed, look, sniff
@@ -121,7 +121,7 @@ def _believed(probe: Probe, sniffed: Sniffed) -> Probe:
         figures += [probe.audio.sample_rate, probe.audio.channels, probe.audio.bit_depth]
         codecs.append(probe.audio.codec)
     if probe.video:
-        figures += [probe.video.width, probe.video.height, *probe.video.frame_rate]
+        figures += [probe.video.width, probe.video.height, *probe.video.frame_rate, probe.video.peak_nits]
         codecs.append(probe.video.codec)
     sane = (
         probe.container == sniffed.container
@@ -129,6 +129,7 @@ def _believed(probe: Probe, sniffed: Sniffed) -> Probe:
         and 0 < probe.duration <= accepted.MAX_SECONDS + 1
         and all(isinstance(figure, int | float) and 0 <= figure < 1 << 31 for figure in figures)
         and all(isinstance(codec, str) and _CODEC.fullmatch(codec) for codec in codecs)
+        and (probe.video is None or colour.are_names(probe.video))
     )
     if not sane:
         raise ValueError("a probe that can't be")
