@@ -16,9 +16,13 @@ from dataclasses import dataclass
 
 from media_store.errors import BadSignature
 
-_TOKEN = re.compile(r"(?P<expires>[0-9]{1,12})\.(?P<session>[A-Za-z0-9]{16})\.(?P<signature>[A-Za-z0-9_-]{43})")
+# nginx/nginx.conf.template and nginx/media.js hold the same expressions; a test holds them to these.
+_TOKEN = re.compile(r"(?P<expires>[1-9][0-9]{0,11})\.(?P<session>[A-Za-z0-9]{16})\.(?P<signature>[A-Za-z0-9_-]{43})")
 _PREFIX = re.compile(r"(?:streams/[0-9a-f]{64}/)")
-_FILE = re.compile(r"(?:[a-z0-9][a-z0-9_-]{0,40}/){0,2}[a-z0-9][a-z0-9_-]{0,40}\.(?:m3u8|m4s|mp4|key)")
+_FILE = re.compile(
+    r"(?:[a-z0-9][a-z0-9_-]{0,40}/){0,2}[a-z0-9][a-z0-9_-]{0,40}\.(?:m3u8|m4s|mp4|vtt)"
+    r"|key/(?P<key_number>0|[1-9][0-9]{0,5})\.key"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,12 @@ class SignedPath:
     def key(self) -> str:
         """The object the path names."""
         return self.prefix + self.file
+
+    @property
+    def key_number(self) -> int | None:
+        """Which of the stream's content keys the path asks for; None where it names an object."""
+        number = _FILE.fullmatch(self.file)
+        return int(number["key_number"]) if number and number["key_number"] else None
 
 
 def _mac(secret: str, expires: int, session: str, prefix: str) -> str:

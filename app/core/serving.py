@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import Iterator
 
 from flask import Response
 from flask_babel import gettext as _
+from werkzeug.datastructures import Accept
+from werkzeug.http import parse_accept_header
 
 from app.core.errors import NotFound
 from media_store.errors import ObjectMissing
@@ -14,6 +17,11 @@ from media_store.interface import MediaStore, ObjectBody, ObjectInfo
 
 # What lies under a content-addressed key never changes.
 IMMUTABLE = "public, max-age=31536000, immutable"
+
+# What stands in a store under a name that stays while the content grows: a playlist of a film on air.
+REVALIDATED = "private, no-cache"
+
+_WORTH_PACKING = 256  # bytes; below, gzip's own header eats what it saves
 
 _RANGE = re.compile(r"bytes=\s*(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))\s*")
 
@@ -47,6 +55,44 @@ def serve_object(
         return _read(store, key, _wanted(request_range), if_range, cache_control, content_type)
     response = _describe(Response(status=200), info, cache_control, content_type)
     response.headers["Content-Length"] = str(info.size)
+    return response
+
+
+def serve_text(
+    store: MediaStore,
+    key: str,
+    *,
+    cache_control: str,
+    content_type: str,
+    accept_encoding: str | None = None,
+    if_none_match: str | None = None,
+    head: bool = False,
+) -> Response:
+    """A small object of text, whole, packed by gzip for who unpacks it: 200, or 304 for a known ETag.
+
+    Takes the request's headers as they came. A packed answer's ETag is weak, since its bytes are not the object's.
+    Raises NotFound where the store has no such object.
+    """
+    try:
+        body = store.open(key)
+    except ObjectMissing:
+        raise NotFound(_("There is nothing at this address. It may have moved, or the link is incomplete.")) from None
+    text = b"".join(body.chunks)
+    packed = len(text) >= _WORTH_PACKING and parse_accept_header(accept_encoding, Accept).quality("gzip") > 0
+    if if_none_match is not None and _matches(if_none_match, body.info.etag):
+        response = _describe(Response(status=304), body.info, cache_control, None)
+    else:
+        # mtime: the same bytes each time
+        response = Response(gzip.compress(text, 6, mtime=0) if packed else text, status=200)
+        _describe(response, body.info, cache_control, content_type)
+    if packed:
+        response.headers["ETag"] = f"W/{body.info.etag}"
+        if response.status_code == 200:
+            response.headers["Content-Encoding"] = "gzip"
+    del response.headers["Accept-Ranges"]
+    response.headers["Vary"] = "Accept-Encoding"
+    if head:
+        response.set_data(b"")
     return response
 
 

@@ -16,7 +16,7 @@ from app.core.auth import Access, access
 from app.core.db import db, transaction
 from app.core.errors import Forbidden, WavecrateError
 from app.core.i18n import locale_code
-from app.core.serving import serve_object
+from app.core.serving import REVALIDATED, serve_object, serve_text
 from app.core.store import media_store, settings
 from app.playback import service
 from media_store import signing
@@ -24,8 +24,9 @@ from media_store.errors import BadSignature
 
 blueprint = Blueprint("playback", __name__)
 
-# RFC 8216, section 4; ISO/IEC 23000-19 (CMAF) for the segments.
-_CONTENT_TYPES = {"m3u8": "application/vnd.apple.mpegurl", "m4s": "video/iso.segment", "mp4": "video/mp4"}
+# RFC 8216, section 4; ISO/IEC 23000-19 (CMAF) for the segments. nginx/nginx.conf.template says the same.
+_PLAYLIST = "application/vnd.apple.mpegurl"
+_CONTENT_TYPES = {"m4s": "video/iso.segment", "mp4": "video/mp4", "vtt": "text/vtt"}
 _MS_MAX = 2**31 - 1
 
 
@@ -76,7 +77,7 @@ def play(track_id: str) -> Any:
 def media(token: str, rest: str) -> Response:
     """A playlist or segment of the stream that the token opens, or its key to the one who plays it."""
     signed = _verified(token, rest)
-    if signed.file == service.KEY_FILE:
+    if signed.key_number is not None:
         account_id = current_user.id if current_user.is_authenticated else None
         try:
             answer = Response(service.content_key(signed, account_id), content_type="application/octet-stream")
@@ -86,10 +87,21 @@ def media(token: str, rest: str) -> Response:
         metrics.KEYS.labels("given").inc()
         answer.headers["Cache-Control"] = "no-store"
         return answer
+    suffix = signed.file.rpartition(".")[2]
+    if suffix == "m3u8":
+        return serve_text(
+            media_store(),
+            signed.key,
+            content_type=_PLAYLIST,
+            cache_control=REVALIDATED,  # a film may be on air, and its playlist grow
+            accept_encoding=request.headers.get("Accept-Encoding"),
+            if_none_match=request.headers.get("If-None-Match"),
+            head=request.method == "HEAD",
+        )
     return serve_object(
         media_store(),
         signed.key,
-        content_type=_CONTENT_TYPES.get(signed.file.rpartition(".")[2]),
+        content_type=_CONTENT_TYPES[suffix],
         cache_control="private, max-age=86400, immutable",
         request_range=request.headers.get("Range"),
         if_none_match=request.headers.get("If-None-Match"),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.settings import ROOT
 from media_store import signing
 from media_store.errors import BadSignature
 
@@ -35,9 +38,43 @@ def test_it_opens_what_it_signed() -> None:
     assert found.key == PREFIX + "aac-128/00001.m4s"
 
 
-@pytest.mark.parametrize("name", ["multivariant.m3u8", "v1080/index.m3u8", "v1080/init.mp4", "key/0.key", "a/b/c.m4s"])
-def test_it_opens_playlists_segments_and_the_key(name: str) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        "multivariant.m3u8",
+        "v1080/index.m3u8",
+        "v1080/init.mp4",
+        "v1080/00001.m4s",
+        "v1080/1234567.m4s",
+        "v1080-iframes/index.m3u8",
+        "v1080-iframes/00001.m4s",
+        "subs-0/index.m3u8",
+        "subs-12/00001.vtt",
+        "key/0.key",
+        "key/1439.key",
+        "a/b/c.m4s",
+    ],
+)
+def test_it_opens_what_a_stream_is_made_of(name: str) -> None:
     assert _opens(PREFIX + name)
+
+
+@pytest.mark.parametrize(("name", "number"), [("key/0.key", 0), ("key/17.key", 17), ("key/0.m4s", None)])
+def test_a_path_says_which_key_it_asks_for(name: str, number: int | None) -> None:
+    assert signing.verify([SECRET], TOKEN, PREFIX + name, now=NOW).key_number == number
+
+
+def test_the_edge_reads_a_path_with_the_same_expressions() -> None:
+    template = (ROOT / "nginx" / "nginx.conf.template").read_text()
+    script = (ROOT / "nginx" / "media.js").read_text()
+
+    def unnamed(expression: str) -> str:
+        return re.sub(r"\(\?(?:P?<\w+>|:)", "(", expression)
+
+    token, file = unnamed(signing._TOKEN.pattern), unnamed(signing._FILE.pattern)
+    held, ungrouped = unnamed(template), re.sub("[()]", "", token)
+    assert f"^/media/({ungrouped})/(streams/[0-9a-f]{{64}}/)({file})(\\?|$)" in held
+    assert f"/^\\/verify\\/{token}\\/(streams\\/[0-9a-f]{{64}}\\/)$/" in unnamed(script)
 
 
 def test_it_closes_at_the_second_it_names() -> None:
@@ -75,6 +112,12 @@ def test_it_closes_at_the_second_it_names() -> None:
         PREFIX + "a.m3u8;.m4s",
         PREFIX + "A.m3u8",
         PREFIX + "a.flac",
+        PREFIX + "0.key",
+        PREFIX + "key/00.key",
+        PREFIX + "key/-1.key",
+        PREFIX + "key/a.key",
+        PREFIX + "key/1234567.key",
+        PREFIX + "a/key/0.key",
         PREFIX + "a.wav",
         PREFIX + "a",
         PREFIX + ".m3u8",
@@ -122,6 +165,7 @@ def test_the_last_character_has_one_spelling() -> None:
         TOKEN + "\n",
         TOKEN.replace(".", "/"),
         "０" + TOKEN[1:],
+        "0" + TOKEN,
     ],
 )
 def test_what_is_no_token_opens_nothing(token: str) -> None:
