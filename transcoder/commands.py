@@ -53,9 +53,14 @@ def hls(name: str, segment_seconds: float = ladder.SEGMENT_SECONDS) -> dict[str,
     }
 
 
+# An AAC encoder's first packet comes before time 0. Its time is kept, so that the init section's edit list says how
+# many samples a player is to drop; the muxer would otherwise move the whole sound behind them.
+PRIMED: dict[str, Any] = {"avoid_negative_ts": "disabled"}
+
+
 def hls_slave(name: str) -> str:
-    """The same as a slave of the tee muxer."""
-    options = hls(name) | {"fflags": "+bitexact"}
+    """The same, for sound, as a slave of the tee muxer."""
+    options = hls(name) | PRIMED | {"fflags": "+bitexact"}
     return f"[{':'.join(f'{k}={v}' for k, v in options.items())}]{STREAM}/{name}/clear.m3u8"
 
 
