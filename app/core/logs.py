@@ -123,9 +123,12 @@ def configure(settings: Settings) -> None:
 
 
 def _say_what_about(record: logging.LogRecord) -> bool:
+    told = getattr(record, "job", None)
+    if isinstance(told, dict):  # the queue's own way, arguments and all; ours is the id and the task
+        record.job, record.task = str(told.get("id")), told.get("task_name")
+        record.__dict__.pop("worker", None)
     for name, value in _about.get({}).items():
-        if not hasattr(record, name):
-            setattr(record, name, value)
+        setattr(record, name, value)
     return True
 
 
