@@ -27,9 +27,13 @@ def open_master(path: Path, **options: Any) -> Any:
     FFmpeg gets no name to follow but an open file (see `command`), one demuxer and the decoders such a file may need.
     Raises NotMedia where the content is nothing the shop takes.
     """
-    found = sniff.look(path).format
-    allowed = accepted.allow_list(found) | {"max_pixels": accepted.MAX_PIXELS}
-    return ffmpeg.input(f"{_INPUT}{path.absolute()}", f=found.demuxer, **allowed, **options)
+    return opened_as(path, sniff.look(path).format, **options)
+
+
+def opened_as(path: Path, container: accepted.Container, **options: Any) -> Any:
+    """The same for a file whose container is known: whatever its content is, it is opened as that or not at all."""
+    allowed = accepted.allow_list(container) | {"max_pixels": accepted.MAX_PIXELS}
+    return ffmpeg.input(f"{_INPUT}{path.absolute()}", f=container.demuxer, **allowed, **options)
 
 
 def jpeg(picture: Any, name: str) -> Any:

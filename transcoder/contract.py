@@ -6,11 +6,14 @@ Units: durations in seconds, bandwidths in bit/s, sizes in bytes, loudness in LU
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 VERSION = 2
+# Part of every stream's address: raised when a stream is made in another way, FFmpeg's version included.
+ENCODING = "2 ffmpeg-9.0.2"
 
 MediaKind = Literal["audio", "film"]
 RenditionKind = Literal["stream", "preview", "download", "poster", "thumbnails"]
@@ -47,24 +50,32 @@ class VideoFacts:
 
 @dataclass(frozen=True, slots=True)
 class SoundTrack:
-    """One of the audio streams of a master: `index` counts them from 0, `language` is BCP 47 or "" where untold."""
+    """One of the audio streams of a master: `index` counts them from 0, `language` is BCP 47 or "" where untold.
+
+    `role` is "commentary", "descriptions" (of the picture, for those who don't see it) or "".
+    """
 
     index: int
     language: str
     title: str
     channels: int
     default: bool = False
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class TextTrack:
-    """One of the subtitle streams of a master that can become text: `index` counts all its subtitle streams from 0."""
+    """One of the subtitle streams of a master that can become text: `index` counts all its subtitle streams from 0.
+
+    `captions` are for those who don't hear: they tell sounds as well as words.
+    """
 
     index: int
     language: str
     title: str
     default: bool = False
     forced: bool = False
+    captions: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +162,83 @@ class TranscodeJob:
     x264_preset: str = "veryfast"
     cpu_count: int = 2
     version: int = VERSION
+
+    @property
+    def stream_address(self) -> str:
+        """64 hex digits that name the stream before it is made: what it is made from, and how.
+
+        The same job run twice, or shared by several workers, writes the same members under it; a film can be on air
+        under it while it is encoded.
+        """
+        key = hashlib.sha256(self.stream_key).hexdigest()
+        told = json.dumps([ENCODING, self.master_sha256, key, self.x264_preset])
+        return hashlib.sha256(told.encode()).hexdigest()
+
+
+def segment_key(stream_key: bytes, number: int) -> bytes:
+    """The AES-128 key (16 bytes) of one minute of a stream, derived from the stream's own."""
+    return hmac.digest(stream_key, b"segment key %d" % number, "sha256")[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Consecutive segments of one rung, as stored: number of the first, seconds and bytes of each.
+
+    `init` is the SHA-256 of the init section they need, in hex.
+    """
+
+    name: str
+    first: int
+    seconds: tuple[float, ...]
+    sizes: tuple[int, ...]
+    init: str
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Stretch:
+        """The reverse of `dataclasses.asdict`, also after a round trip through JSON."""
+        return cls(data["name"], data["first"], tuple(data["seconds"]), tuple(data["sizes"]), data["init"])
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some of a film's pictures, to be encoded by any worker: frames `first_frame` up to, not including, `end_frame`.
+
+    Frames are those of the rungs' constant rate; the last chunk's `end_frame` is None: to the film's end.
+    `ladder` says how each rung is to be made.
+    """
+
+    number: int
+    first_frame: int
+    end_frame: int | None
+    ladder: tuple[dict[str, Any], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The chunk as JSON-ready values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Chunk:
+        """The reverse of `to_dict`, also after a round trip through JSON."""
+        return cls(data["number"], data["first_frame"], data["end_frame"], tuple(data["ladder"]))
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkReport:
+    """What became of a chunk: a stretch of every rung, all of it stored; CPU seconds its encoder took."""
+
+    number: int
+    stretches: tuple[Stretch, ...]
+    cpu_seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON-ready values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> ChunkReport:
+        """The reverse of `to_dict`, also after a round trip through JSON."""
+        stretches = tuple(Stretch.from_dict(each) for each in data["stretches"])
+        return cls(data["number"], stretches, data["cpu_seconds"])
 
 
 @dataclass(frozen=True, slots=True)

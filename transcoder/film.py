@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,43 +17,73 @@ from transcoder.errors import EncodeFailed
 _X264_THREADS = 1
 
 PREVIEW, POSTER, STRIP = "preview.mp4", "poster.jpg", "strip.jpg"
-_THUMBNAILS = "thumbnails.yuv"
 
 
-def master_commands(master: Path, probe: Probe, rungs: Sequence[ladder.FilmRung], preset: str) -> list[sandbox.Command]:
-    """The encodes of a film's picture: every rung from one decode, the preview and the poster."""
-    pixels = sum(rung.width * rung.height for rung in rungs)
-    rate = ladder.frame_rate(probe)
-    cost = pixels * 60 * rate[0] / rate[1] / 1e8
-    picture = _picture_command(master, probe, rungs, preset, cost=cost)
-    return [picture, _preview(master, probe, rungs, preset), _poster(master, probe)]
+def beside_commands(master: Path, probe: Probe, rungs: Sequence[ladder.FilmRung], preset: str) -> list[sandbox.Command]:
+    """What is made beside the stream: the preview and the poster."""
+    return [_preview(master, probe, rungs, preset), _poster(master, probe)]
 
 
-def _picture_command(
-    master: Path, probe: Probe, rungs: Sequence[ladder.FilmRung], preset: str, cost: float
+def chunk_command(
+    master: Path,
+    probe: Probe,
+    rungs: Sequence[ladder.FilmRung],
+    preset: str,
+    *,
+    first_frame: int,
+    end_frame: int | None,
+    skipping: Collection[str] = (),
 ) -> sandbox.Command:
+    """Encode some of the film's frames for every rung from one decode, each rung scaled from the one above.
+
+    The segments come out under `STREAM/<rung>` and begin at time 0. The frames are those that a run over the whole
+    film would number so: decoding begins at the key frame before, and the constant rate's grid decides.
+    `skipping` names rungs that are not wanted.
+    """
     rate = ladder.frame_rate(probe)
-    picture = _picture(commands.open_master(master), rate)
+    picture = _stretch(_picture(_from_frame(master, first_frame, rate), rate, first_frame), first_frame, end_frame)
     outputs = []
-    for rung in rungs:
-        halves = _sized(picture, rung.width, rung.height).filter_multi_output("split", 2)
-        picture = halves[1]
+    seconds = ladder.segment_seconds(probe) - _HAIR
+    wanted = [rung for rung in rungs if rung.name not in skipping]
+    for rung in wanted:
+        halves = _sized(picture, rung.width, rung.height)
+        if rung is not wanted[-1]:
+            halves = halves.filter_multi_output("split", 2)
+            halves, picture = halves[0], halves[1]
         name = f"{commands.STREAM}/{rung.name}/clear.m3u8"
-        outputs.append(
-            ffmpeg.output(halves[0], name, **_x264(rung, preset, rate), **commands.hls(rung.name), **commands.CLEAN)
-        )
-    strip = ladder.thumbnail_strip(probe)
-    every = max(1, round(strip.interval * rate[0] / rate[1]))
-    thumbnails = picture.filter("select", f"not(mod(n,{every}))").filter("scale", strip.width, strip.height)
-    # Raw, and tiled afterwards: a tile's first frame is out at the end, and all outputs would wait for it.
-    raw = {"f": "rawvideo", "fps_mode": "passthrough", "frames:v": strip.count, "pix_fmt": "yuvj420p"}
-    outputs.append(ffmpeg.output(thumbnails, _THUMBNAILS, **raw))
-    return commands.command(outputs, cost=cost, seconds=probe.duration)
+        muxed = commands.hls(rung.name, seconds)
+        outputs.append(ffmpeg.output(halves, name, **_x264(rung, preset, rate), **muxed, **commands.CLEAN))
+    frames = (end_frame or round(probe.duration * rate[0] / rate[1])) - first_frame
+    length = frames * rate[1] / rate[0]
+    pixels = sum(rung.width * rung.height for rung in wanted)
+    return commands.command(outputs, cost=max(pixels * frames / 1e8, 0.01), seconds=length)
 
 
-def _picture(source: Any, rate: tuple[int, int]) -> Any:
+# A segment may end this much (s) before its time: at its last frame, however times were rounded.
+_HAIR = 0.001
+
+
+def _from_frame(master: Path, first_frame: int, rate: tuple[int, int]) -> Any:
+    if first_frame == 0:
+        return commands.open_master(master)
+    # A frame early, so that rounding never starts us behind the first frame wanted; `itsoffset` keeps the film's own
+    # times, which seeking would count from where it landed.
+    start = f"{(first_frame - 1) * rate[1] / rate[0]:.6f}"
+    return commands.open_master(master, ss=start, itsoffset=start, noaccurate_seek=None)
+
+
+def _picture(source: Any, rate: tuple[int, int], first_frame: int = 0) -> Any:
     """The picture at a constant rate from time 0, fields woven out where the stream says there are any."""
-    return source["V:0"].filter("bwdif", deint="interlaced").filter("fps", f"{rate[0]}/{rate[1]}", start_time=0)
+    begins: dict[str, Any] = {} if first_frame else {"start_time": 0}
+    return source["V:0"].filter("bwdif", deint="interlaced").filter("fps", f"{rate[0]}/{rate[1]}", **begins)
+
+
+def _stretch(picture: Any, first_frame: int, end_frame: int | None) -> Any:
+    """The frames from `first_frame` up to `end_frame`, from time 0 on. After `fps` a frame's time is its number."""
+    if first_frame == 0 and end_frame is None:
+        return picture
+    limits = {"start_pts": first_frame} | ({"end_pts": end_frame} if end_frame is not None else {})
+    return picture.filter("trim", **limits).filter("setpts", f"PTS-{first_frame}")
 
 
 def _sized(picture: Any, width: int, height: int) -> Any:
@@ -82,10 +112,9 @@ def _x264(rung: ladder.FilmRung, preset: str, rate: tuple[int, int]) -> dict[str
     }
 
 
-def tile(work: Path, strip: ladder.Strip) -> None:
-    """Make the thumbnail strip of the pictures that `master_commands` put down."""
-    size = f"{strip.width}x{strip.height}"
-    frames = ffmpeg.input(str(work / _THUMBNAILS), f="rawvideo", s=size, pix_fmt="yuvj420p", r=1)
+def tile(pictures: Path, work: Path, strip: ladder.Strip) -> None:
+    """Make the thumbnail strip of a file that holds its pictures one after the other."""
+    frames = commands.open_master(pictures)["V:0"].filter("scale", strip.width, strip.height).filter("setsar", 1)
     tiled = frames.filter("tile", f"{strip.columns}x{strip.rows}")
     drawn = commands.command([commands.jpeg(tiled, STRIP)], cost=1, seconds=0)
     sandbox.run_all([drawn], cwd=work, at_once=1, wall_seconds=60)
@@ -126,8 +155,11 @@ def _poster(master: Path, probe: Probe) -> sandbox.Command:
     return commands.command([commands.jpeg(picture, POSTER)], cost=0.05, seconds=0)
 
 
-def film_file(master: Path, probe: Probe, work: Path, top: str) -> tuple[Path, bool]:
-    """The film as one MP4: the master's own H.264 where every player takes it, else the top rung's."""
+def film_file(master: Path, probe: Probe, work: Path, top_rung: Callable[[], Path]) -> tuple[Path, bool]:
+    """The film as one MP4: the master's own H.264 where every player takes it, else the top rung's.
+
+    `top_rung` fetches that as one file, when it is needed.
+    """
     assert probe.video is not None
     target = work / commands.FILES / "mp4.mp4"
     if probe.video.codec == "h264":
@@ -137,10 +169,7 @@ def film_file(master: Path, probe: Probe, work: Path, top: str) -> tuple[Path, b
                 return target, True
         except (EncodeFailed, boxes.BadBoxes):
             pass  # a stream MP4 does not take as it is
-    whole = work / "top.mp4"
-    with whole.open("wb") as file:
-        for part in (work / commands.STREAM / top / "init.mp4", *sorted((work / commands.STREAM / top).glob("*.m4s"))):
-            file.write(part.read_bytes())
+    whole = top_rung()
     _mux(commands.open_master(whole), master, probe, work, target)
     whole.unlink()
     return target, False

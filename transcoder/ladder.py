@@ -7,9 +7,11 @@ its rung, so an upright film gets the rungs its lying twin would.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from transcoder.contract import Probe
+from transcoder import languages
+from transcoder.contract import Probe, SoundTrack
 
 SEGMENT_SECONDS = 6
 IDR_SECONDS = 2
@@ -25,7 +27,10 @@ _FILM = {1080: (21, 6000), 720: (21, 3400), 480: (22, 1600), 360: (23, 900)}
 
 @dataclass(frozen=True, slots=True)
 class AudioRung:
-    """One sound rendition. `bit_depth` is 0 for AAC; `kbps` is 0 for FLAC."""
+    """One sound rendition. `bit_depth` is 0 for AAC; `kbps` is 0 for FLAC.
+
+    `group` is the audio group of a film that it belongs to, `track` which of the master's sounds it is.
+    """
 
     name: str
     codec: str
@@ -33,6 +38,12 @@ class AudioRung:
     sample_rate: int
     channels: int
     bit_depth: int
+    group: str = ""
+    track: int = 0
+    language: str = ""
+    title: str = ""
+    default: bool = True
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +78,7 @@ def lossy_rate(sample_rate: int) -> int:
 
 
 def audio_rungs(probe: Probe) -> tuple[AudioRung, ...]:
-    """The sound of a stream, least bandwidth first.
+    """The sound of a stream, least bandwidth first; a film's groups of it, each with every track of the master.
 
     A master without sound has none. Only a lossless master gets a FLAC rung: FLAC of a lossy file would promise
     what was lost before it came. Above 48 kHz the FLAC rung is resampled to 48 kHz, 24 bits deep, because Firefox
@@ -77,13 +88,40 @@ def audio_rungs(probe: Probe) -> tuple[AudioRung, ...]:
     if audio is None:
         return ()
     rate, channels = lossy_rate(audio.sample_rate), min(2, audio.channels)
-    rates = FILM_AAC_KBPS if probe.kind == "film" else AAC_KBPS
-    rungs = [AudioRung(f"aac-{kbps}", "aac", kbps, rate, channels, 0) for kbps in rates]
-    if probe.kind == "audio" and audio.lossless:
+    if probe.kind == "film":
+        return tuple(rung for kbps in FILM_AAC_KBPS for rung in _sound_group(probe, kbps, rate))
+    rungs = [AudioRung(f"aac-{kbps}", "aac", kbps, rate, channels, 0) for kbps in AAC_KBPS]
+    if audio.lossless:
         resampled = audio.sample_rate > 48000
         depth = 24 if resampled else flac_depth(audio.bit_depth)
         rungs.append(AudioRung("flac", "flac", 0, min(audio.sample_rate, 48000), audio.channels, depth))
     return tuple(rungs)
+
+
+def _sound_group(probe: Probe, kbps: int, rate: int) -> list[AudioRung]:
+    """A film's sound tracks at one bit rate: the first is called after the group, the others are numbered."""
+    assert probe.audio is not None
+    heard = probe.sounds or (SoundTrack(0, "", "", probe.audio.channels),)
+    titles = languages.names([(each.language, each.title) for each in heard], otherwise="Original")
+    chosen = next((n for n, each in enumerate(heard) if each.default and not each.role), 0)
+    group = f"aac-{kbps}"
+    return [
+        AudioRung(
+            f"{group}-{n}" if n else group,
+            "aac",
+            kbps,
+            rate,
+            min(2, each.channels),
+            0,
+            group=group,
+            track=each.index,
+            language=each.language,
+            title=title,
+            default=n == chosen,
+            role=each.role,
+        )
+        for n, (each, title) in enumerate(zip(heard, titles, strict=True))
+    ]
 
 
 def flac_depth(bit_depth: int) -> int:
@@ -127,6 +165,25 @@ def frame_rate(probe: Probe) -> tuple[int, int]:
 def gop_frames(rate: tuple[int, int]) -> int:
     """Frames between IDR pictures: two seconds, rounded up, so that three GOPs never fall short of a segment."""
     return max(1, math.ceil(IDR_SECONDS * rate[0] / rate[1] - 1e-6))
+
+
+def segment_frames(rate: tuple[int, int]) -> int:
+    """Frames in each segment of a film: whole GOPs, six seconds or the first end of a GOP after them."""
+    gop = gop_frames(rate)
+    return gop * max(1, math.ceil(SEGMENT_SECONDS * rate[0] / rate[1] / gop - 1e-6))
+
+
+def segment_seconds(probe: Probe) -> float:
+    """How long each segment of a stream is; of a film's sounds as of its pictures."""
+    if probe.kind != "film":
+        return float(SEGMENT_SECONDS)
+    rate = frame_rate(probe)
+    return segment_frames(rate) * rate[1] / rate[0]
+
+
+def on_air_rung(rungs: Sequence[FilmRung]) -> FilmRung:
+    """The rung a film is first seen in while it is encoded: the largest that is quick to make."""
+    return next((rung for rung in rungs if min(rung.width, rung.height) <= 480), rungs[-1])
 
 
 def preview_window(duration: float) -> tuple[float, float]:

@@ -1,7 +1,7 @@
-"""Packaging: clear fMP4 in, an encrypted, measured, content-addressed HLS stream out.
+"""Packaging: segments in the clear go in, encrypted and measured ones come out.
 
 FFmpeg's HLS muxer refuses to encrypt fMP4, so it muxes in the clear and each segment is encrypted here, whole, with
-AES-128-CBC and PKCS#7 (RFC 8216bis, section 4.4.4.4).
+AES-128-CBC and PKCS#7 (RFC 8216bis, section 4.4.4.4). The init section stays clear.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
 from transcoder import boxes, playlist
+from transcoder.contract import Stretch, segment_key
 from transcoder.errors import EncodeFailed
 
-ENTRY = "multivariant.m3u8"
-PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
+INIT = "init.mp4"
+SEGMENT_TYPE = "video/iso.segment"
+IFRAMES = "-iframes"  # how the I-frame rendition of a rung is called after it
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,25 +33,12 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
-    """One packaged rung: its files, what its init section says, and its measured bandwidths in bit/s."""
+class Sealed:
+    """Some of a rung's segments as they are stored, their init section described, and what they are in a playlist."""
 
-    name: str
+    stretch: Stretch
     init: boxes.Init
     members: tuple[Member, ...]
-    seconds: tuple[float, ...]
-    bandwidth: int
-    average_bandwidth: int
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """A whole stream, ready to be stored. `manifest_sha256` is the hash of all names and contents."""
-
-    members: tuple[Member, ...]
-    manifest_sha256: str
-    size: int
-    variants: tuple[playlist.Variant, ...]
 
 
 def encrypt_segment(data: bytes, key: bytes, sequence: int) -> bytes:
@@ -60,47 +49,115 @@ def encrypt_segment(data: bytes, key: bytes, sequence: int) -> bytes:
 
 
 def decrypt_segment(data: bytes, key: bytes, sequence: int) -> bytes:
-    """The reverse, as a player does it; for checks. Raises ValueError for a wrong key."""
+    """The reverse, as a player does it. Raises ValueError for a wrong key."""
     decryptor = Cipher(algorithms.AES(key), modes.CBC(sequence.to_bytes(16, "big"))).decryptor()
     unpadder = PKCS7(128).unpadder()
     return unpadder.update(decryptor.update(data) + decryptor.finalize()) + unpadder.finalize()
 
 
-def package_rung(clear: Path, into: Path, key: bytes) -> Rendered:
-    """Encrypt one rung's segments from the folder `clear` into the folder `into`, which takes its name."""
+def seal(
+    clear: Path,
+    into: Path,
+    stream_key: bytes,
+    *,
+    segment_seconds: float,
+    first: int = playlist.FIRST_SEQUENCE,
+    start: float = 0.0,
+    done: int = 0,
+    limit: int | None = None,
+) -> Sealed:
+    """Encrypt the segments that lie in the folder `clear` into the folder `into`; both are named after the rung.
+
+    The first of them becomes number `first`, and what began at 0 is moved to begin `start` seconds into the film.
+    `done` of them are left out, having been sealed before; `limit` seals no more than so many. Raises EncodeFailed
+    where there is none.
+    """
     into.mkdir(parents=True, exist_ok=True)
-    content_type = "video/mp4" if clear.name.startswith("v") else "audio/mp4"
-    raw_init = (clear / "init.mp4").read_bytes()
+    name = into.name
+    raw_init = (clear / INIT).read_bytes()
     init = boxes.read_init(raw_init)
-    (into / "init.mp4").write_bytes(raw_init)
-    members = [Member(f"{into.name}/init.mp4", into / "init.mp4", content_type)]
+    (into / INIT).write_bytes(raw_init)
+    content_type = "video/mp4" if init.width else "audio/mp4"
+    members = [Member(f"{name}/{INIT}", into / INIT, content_type)]
     seconds: list[float] = []
     sizes: list[int] = []
-    for source in sorted(clear.glob("*.m4s")):
+    ticks = round(start * init.timescale)
+    begin = first + done
+    for source in sorted(clear.glob("*.m4s"))[done:][:limit]:
         data = source.read_bytes()
         duration = boxes.segment_duration(data, init)
         if duration == 0:  # the muxer ends with an empty one when the last packet fills a segment exactly
             continue
-        sequence = playlist.FIRST_SEQUENCE + len(seconds)
-        sealed = encrypt_segment(data, key, sequence)
+        sequence = begin + len(seconds)
+        if first != playlist.FIRST_SEQUENCE:
+            data = boxes.retimed(data, ticks, sequence)
+        sealed = _sealed(data, stream_key, sequence, segment_seconds)
         target = into / f"{sequence:05}.m4s"
         target.write_bytes(sealed)
-        members.append(Member(f"{into.name}/{target.name}", target, content_type))
+        members.append(Member(f"{name}/{target.name}", target, SEGMENT_TYPE))
+        if sequence == playlist.FIRST_SEQUENCE:
+            duration -= init.priming / init.timescale  # there, and never heard
         seconds.append(duration)
         sizes.append(len(sealed))
-    if not seconds:
+    if not seconds and not done:
         raise EncodeFailed(f"FFmpeg made no segment of {clear.name}.")
-    target_duration = target_seconds(seconds)
-    text = playlist.media_playlist(
-        [(f"{playlist.FIRST_SEQUENCE + n:05}.m4s", s) for n, s in enumerate(seconds)],
-        target_duration=target_duration,
-        key_uri=f"../{playlist.KEY_MEMBER}",
+    stretch = Stretch(name, begin, tuple(seconds), tuple(sizes), hashlib.sha256(raw_init).hexdigest())
+    return Sealed(stretch, init, tuple(members))
+
+
+def seal_iframes(clear: Path, into: Path, stream_key: bytes, *, idr_seconds: float, first: int, start: float) -> Sealed:
+    """Make the I-frame rendition of a rung's segments: each picture that stands by itself becomes a segment.
+
+    `first` numbers the first of them and `idr_seconds` is their distance; the rest as in `seal`.
+    """
+    into.mkdir(parents=True, exist_ok=True)
+    raw_init = (clear / INIT).read_bytes()
+    init = boxes.read_init(raw_init)
+    (into / INIT).write_bytes(raw_init)
+    members = [Member(f"{into.name}/{INIT}", into / INIT, "video/mp4")]
+    seconds: list[float] = []
+    sizes: list[int] = []
+    ticks = round(start * init.timescale)
+    for source in sorted(clear.glob("*.m4s")):
+        data = source.read_bytes()
+        found = boxes.samples(data, init)
+        at = [number for number, sample in enumerate(found) if sample.sync]
+        for number, until in zip(at, [*at[1:], len(found)], strict=True):
+            duration = sum(sample.duration for sample in found[number:until])
+            sequence = first + len(seconds)
+            alone = boxes.picture_alone(data, found[number], duration=duration, number=sequence)
+            sealed = _sealed(boxes.retimed(alone, ticks, sequence), stream_key, sequence, idr_seconds)
+            target = into / f"{sequence:05}.m4s"
+            target.write_bytes(sealed)
+            members.append(Member(f"{into.name}/{target.name}", target, SEGMENT_TYPE))
+            seconds.append(duration / init.timescale)
+            sizes.append(len(sealed))
+    stretch = Stretch(into.name, first, tuple(seconds), tuple(sizes), hashlib.sha256(raw_init).hexdigest())
+    return Sealed(stretch, init, tuple(members))
+
+
+def _sealed(data: bytes, stream_key: bytes, sequence: int, segment_seconds: float) -> bytes:
+    key = segment_key(stream_key, playlist.key_number(sequence, segment_seconds))
+    return encrypt_segment(data, key, sequence)
+
+
+def joined(stretches: Sequence[Stretch]) -> Stretch:
+    """A rung's stretches as one; raise EncodeFailed where one is missing or was encoded another way."""
+    ordered = sorted(stretches, key=lambda each: each.first)
+    following = playlist.FIRST_SEQUENCE
+    for each in ordered:
+        if each.first != following:
+            raise EncodeFailed(f"Segment {following} of {each.name} is missing.")
+        if each.init != ordered[0].init:
+            raise EncodeFailed(f"The workers' encoders differ: {each.name} has two init sections.")
+        following += len(each.seconds)
+    return Stretch(
+        ordered[0].name,
+        ordered[0].first,
+        tuple(second for each in ordered for second in each.seconds),
+        tuple(size for each in ordered for size in each.sizes),
+        ordered[0].init,
     )
-    index = into / "index.m3u8"
-    index.write_text(text)
-    members.append(Member(f"{into.name}/index.m3u8", index, PLAYLIST_TYPE))
-    peak, average = measure(sizes, seconds, target_duration)
-    return Rendered(into.name, init, tuple(members), tuple(seconds), peak, average)
 
 
 def target_seconds(seconds: Sequence[float]) -> int:
@@ -125,42 +182,6 @@ def measure(sizes: Sequence[int], seconds: Sequence[float], target_duration: flo
             if span >= 0.5 * target_duration:
                 peak = max(peak, 8 * size / span)
     return round(max(peak, average)), round(average)
-
-
-def assemble(rungs: Sequence[Rendered], groups: dict[str, str], frame_rate: float | None, into: Path) -> Stream:
-    """Write the multivariant playlist over packaged rungs and name the whole by its content.
-
-    `groups` says which audio rung each picture rung plays with; rungs it does not name are variants themselves.
-    """
-    by_name = {rung.name: rung for rung in rungs}
-    pictures = [rung for rung in rungs if rung.init.width]
-    variants = []
-    for rung in pictures or rungs:
-        sound = by_name.get(groups.get(rung.name, ""))
-        variants.append(
-            playlist.Variant(
-                uri=f"{rung.name}/index.m3u8",
-                bandwidth=rung.bandwidth + (sound.bandwidth if sound else 0),
-                average_bandwidth=rung.average_bandwidth + (sound.average_bandwidth if sound else 0),
-                codecs=(rung.init.codec, *([sound.init.codec] if sound else [])),
-                resolution=(rung.init.width, rung.init.height) if rung.init.width else None,
-                frame_rate=frame_rate if rung.init.width else None,
-                audio=sound.name if sound else None,
-            )
-        )
-    used = sorted({variant.audio for variant in variants if variant.audio})
-    audio = [playlist.AudioGroup(n, f"{n}/index.m3u8", by_name[n].init.channels) for n in used]
-    entry = into / ENTRY
-    entry.write_text(playlist.multivariant(variants, audio))
-    kept = [rung for rung in rungs if not pictures or rung.init.width or rung.name in used]
-    members = [Member(ENTRY, entry, PLAYLIST_TYPE), *(member for rung in kept for member in rung.members)]
-    lines = sorted(f"{member.name} {file_sha256(member.path)}\n" for member in members)
-    return Stream(
-        members=tuple(members),
-        manifest_sha256=hashlib.sha256("".join(lines).encode()).hexdigest(),
-        size=sum(member.path.stat().st_size for member in members),
-        variants=tuple(sorted(variants, key=lambda each: each.bandwidth)),
-    )
 
 
 def file_sha256(path: Path) -> str:

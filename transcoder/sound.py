@@ -13,7 +13,7 @@ from typing import Any
 
 import ffmpeg
 
-from transcoder import commands, downloads, ladder, sandbox, waveform
+from transcoder import commands, downloads, ladder, playlist, sandbox, waveform
 from transcoder.contract import Probe
 
 # CPU seconds per minute of 44.1 kHz stereo, measured with FFmpeg 9.0.
@@ -31,7 +31,8 @@ def master_commands(master: Path, probe: Probe, formats: Sequence[downloads.Form
         target = f"{commands.FILES}/{each.name}.{each.suffix}"
         rung = rungs.get(each.name)
         options: dict[str, Any] = dict(each.options)
-        if rung and not each.copied and rung.sample_rate == (options.get("ar") or sample_rate(probe)):
+        same = rung and not each.copied and rung.sample_rate == (options.get("ar") or sample_rate(probe))
+        if rung and same and not probe.chapters:  # a tee hands chapters to both of its ends or to none
             del rungs[each.name]
             faststart = "movflags=+faststart:" if each.muxer == "ipod" else ""
             target = f"[f={each.muxer}:{faststart}fflags=+bitexact]{target}|{commands.hls_slave(rung.name)}"
@@ -40,17 +41,21 @@ def master_commands(master: Path, probe: Probe, formats: Sequence[downloads.Form
             if each.muxer == "ipod":
                 options["movflags"] = "+faststart"
             options |= {"f": each.muxer} | commands.CLEAN
+            if probe.chapters:
+                options["map_chapters"] = 0
         made.append(_sound(master, probe, target, options, each.cost))
     return made + [rung_command(master, probe, rung) for rung in rungs.values()]
 
 
-def _sound(master: Path, probe: Probe, target: str, options: dict[str, Any], cost: float) -> sandbox.Command:
-    output = ffmpeg.output(commands.open_master(master)["a:0"], target, **options)
+def _sound(
+    master: Path, probe: Probe, target: str, options: dict[str, Any], cost: float, track: int = 0
+) -> sandbox.Command:
+    output = ffmpeg.output(commands.open_master(master)[f"a:{track}"], target, **options)
     return commands.command([output], cost=cost, seconds=probe.duration)
 
 
-def rung_command(master: Path, probe: Probe, rung: ladder.AudioRung) -> sandbox.Command:
-    """One rung of a stream."""
+def rung_command(master: Path, probe: Probe, rung: ladder.AudioRung, **limits: Any) -> sandbox.Command:
+    """One rung of a stream; `limits` are FFmpeg's options for the output, such as `t`."""
     if rung.codec == "aac":
         options: dict[str, Any] = {"c:a": "aac", "b:a": f"{rung.kbps}k"}
         cost = _AAC_COST[rung.kbps]
@@ -59,15 +64,33 @@ def rung_command(master: Path, probe: Probe, rung: ladder.AudioRung) -> sandbox.
         if rung.bit_depth == 24:
             options["bits_per_raw_sample"] = 24
         cost = _FLAC_COST
-    options |= {"ac": rung.channels} | commands.hls(rung.name) | commands.CLEAN
+    options |= limits | {"ac": rung.channels} | commands.hls(rung.name, ladder.segment_seconds(probe))
+    options |= commands.PRIMED | commands.CLEAN
     resampled = rung.sample_rate != sample_rate(probe)
     if probe.kind == "film":
-        # Sound that starts late or has holes is filled with silence: segments must line up with the picture's.
-        options["af"] = f"aresample={rung.sample_rate}:async=1:first_pts=0"
+        # Sound that starts late, has holes or ends early is filled with silence, and it ends with the picture:
+        # segments must line up.
+        length = f"{probe.duration:.6f}"
+        options["af"] = f"aresample={rung.sample_rate}:async=1:first_pts=0,apad=whole_dur={length},atrim=end={length}"
     elif resampled:
         options["af"] = downloads.resample(rung.sample_rate)
     cost += _RESAMPLE_COST if resampled else 0
-    return _sound(master, probe, f"{commands.STREAM}/{rung.name}/clear.m3u8", options, cost)
+    return _sound(master, probe, f"{commands.STREAM}/{rung.name}/clear.m3u8", options, cost, rung.track)
+
+
+def media(rung: ladder.AudioRung) -> playlist.Media:
+    """How a rung stands beside the pictures of a film."""
+    return playlist.Media(
+        "AUDIO",
+        rung.group,
+        rung.title,
+        f"{rung.name}/index.m3u8",
+        language=rung.language,
+        default=rung.default,
+        autoselect=rung.role != "commentary",
+        channels=rung.channels,
+        characteristics="public.accessibility.describes-video" if rung.role == "descriptions" else "",
+    )
 
 
 def analysis(master: Path, probe: Probe) -> sandbox.Command:
@@ -105,16 +128,27 @@ def faded(sound: Any, length: float) -> Any:
     )
 
 
-def film_commands(master: Path, probe: Probe) -> list[sandbox.Command]:
-    """The encodes of a film's sound: its rungs, what is measured, and the download's where it can't be copied."""
+def film_commands(master: Path, probe: Probe) -> list[tuple[ladder.AudioRung | None, sandbox.Command]]:
+    """The encodes of a film's sound: its rungs, what is measured, and the download's where it can't be copied.
+
+    What is needed to be on air comes first; None stands for what is no rung.
+    """
     assert probe.audio is not None
-    made = [rung_command(master, probe, rung) for rung in ladder.audio_rungs(probe)]
-    made.append(analysis(master, probe))
+    made: list[tuple[ladder.AudioRung | None, sandbox.Command]] = [
+        (rung, rung_command(master, probe, rung)) for rung in ladder.audio_rungs(probe)
+    ]
+    made.append((None, analysis(master, probe)))
     if probe.audio.codec != "aac":
         rate, channels = ladder.lossy_rate(sample_rate(probe)), min(2, probe.audio.channels)
         options = {"c:a": "aac", "b:a": "256k", "f": "ipod", "ar": rate, "ac": channels, **commands.CLEAN}
-        made.append(_sound(master, probe, FILM_FILE, options, _AAC_COST[256]))
+        made.append((None, _sound(master, probe, FILM_FILE, options, _AAC_COST[256])))
     return made
+
+
+def opening_command(master: Path, probe: Probe, group: str) -> tuple[ladder.AudioRung, sandbox.Command]:
+    """The beginning of the first sound of a group, as the whole encode will make it: two segments, the first whole."""
+    rung = next(each for each in ladder.audio_rungs(probe) if each.group == group)
+    return rung, rung_command(master, probe, rung, t=2 * ladder.segment_seconds(probe))
 
 
 def sample_rate(probe: Probe) -> int:

@@ -1,7 +1,8 @@
 """One job from master to report: fetch, encode, tag, package, store.
 
-Everything is made in a folder of this attempt's own and stored under content-addressed keys, the stream's members
-before anything names them. So a job that is run twice, or killed anywhere, changes nothing that exists.
+Everything is made in a folder of this attempt's own and stored under keys that are known before: content addresses,
+and the stream's own, which says what it is made from. So a job that is run twice, or killed anywhere, changes nothing
+that exists.
 """
 
 from __future__ import annotations
@@ -10,58 +11,42 @@ import errno
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from media_store import keys
 from media_store.interface import MediaStore
-from transcoder import commands, downloads, encode, ladder, package, sandbox, tags
-from transcoder.contract import MadeRendition, RenditionReport, TranscodeJob
-from transcoder.errors import DiskFull, MasterChanged
-
-OnProgress = Callable[[str, float], None]
+from transcoder import commands, downloads, encode, feature, ladder, masters, on_air, package, storing, tags
+from transcoder import stream as streams
+from transcoder.contract import Chunk, MadeRendition, RenditionReport, TranscodeJob
+from transcoder.desk import Desk
+from transcoder.errors import DiskFull
 
 # Where each stage ends on the way from 0 to 1.
 _FETCHED, _ENCODED, _PACKAGED = 0.03, 0.86, 0.90
-_UPLOADS_AT_ONCE = 8
 
 
-def run(job: TranscodeJob, store: MediaStore, workdir: Path, on_progress: OnProgress) -> RenditionReport:
+def run(job: TranscodeJob, store: MediaStore, workdir: Path, desk: Desk) -> RenditionReport:
     """Do the job; return what was made, all of it stored.
 
-    `on_progress` gets the stage (fetch, encode, package, store) and the fraction of the whole job, 0 to 1; whatever
-    it raises ends the job and its children. Raises TranscoderError with a reason a person understands, or StoreError.
+    The desk hears the stage (fetch, encode, package, store) and the fraction of the whole job, 0 to 1; whatever it
+    raises ends the job and its children. Raises TranscoderError with a reason a person understands, or StoreError.
     """
     work = workdir / f"{job.job_id}-{job.attempt}"
     _clear_earlier(job, workdir)
-    timings: dict[str, float] = {}
     try:
         with _enough_disk(work):
             work.mkdir(parents=True, exist_ok=True)
-            with _timed(timings, "fetch"):
-                on_progress("fetch", 0.0)
-                master = _fetch(job, store, work)
-            with _timed(timings, "encode"):
-                on_progress("encode", _FETCHED)
-                encoded = encode.encode(
-                    master,
-                    job.probe,
-                    work,
-                    x264_preset=job.x264_preset,
-                    cpu_count=job.cpu_count,
-                    on_progress=lambda done: on_progress("encode", _FETCHED + done * (_ENCODED - _FETCHED)),
-                )
-                master.unlink()
-            with _timed(timings, "package"):
-                on_progress("package", _ENCODED)
-                _tag(job, store, encoded)
-                stream = _package(job, encoded, work)
+            if job.probe.kind == "film":
+                encoded, playlists, timings = _film(job, store, work, desk)
+            else:
+                encoded, playlists, timings = _audio(job, store, work, desk)
             with _timed(timings, "store"):
-                on_progress("store", _PACKAGED)
-                renditions = _store(job, store, encoded, stream, on_progress)
-        on_progress("store", 1.0)
+                desk.progress("store", _PACKAGED)
+                _tag(job, store, encoded)
+                renditions = _store(job, store, encoded, playlists, desk)
+        desk.progress("store", 1.0)
         return RenditionReport(
             job_id=job.job_id,
             attempt=job.attempt,
@@ -71,6 +56,72 @@ def run(job: TranscodeJob, store: MediaStore, workdir: Path, on_progress: OnProg
         )
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def help_with(job: TranscodeJob, store: MediaStore, workdir: Path, desk: Desk, name: str) -> int:
+    """Take chunks of a film that another worker has the job of, until none is left; return how many were done.
+
+    `name` tells this helper's folder from others'. Raises as `run` does.
+    """
+    work = workdir / f"{job.job_id}-help-{name}"
+    done = 0
+    try:
+        with _enough_disk(work):
+            chunk: Chunk | None = desk.take()
+            if chunk is None:
+                return 0
+            work.mkdir(parents=True, exist_ok=True)
+            desk.beat(chunk.number)
+            master = masters.fetch(job, store, work)
+            while chunk is not None:
+                feature.work_on(job, chunk, master, store, work, desk, lambda _fraction: None)
+                done += 1
+                chunk = desk.take()
+        return done
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+_Made = tuple[encode.Encoded, streams.Playlists, dict[str, float]]
+
+
+def _film(job: TranscodeJob, store: MediaStore, work: Path, desk: Desk) -> _Made:
+    film = feature.Feature(job, store, work, desk)
+    encoded, playlists = film.run()
+    return encoded, playlists, film.timings
+
+
+def _audio(job: TranscodeJob, store: MediaStore, work: Path, desk: Desk) -> _Made:
+    timings: dict[str, float] = {}
+    with _timed(timings, "fetch"):
+        desk.progress("fetch", 0.0)
+        master = masters.fetch(job, store, work)
+    with _timed(timings, "encode"):
+        desk.progress("encode", _FETCHED)
+        encoded = encode.encode_audio(
+            master,
+            job.probe,
+            work,
+            cpu_count=job.cpu_count,
+            on_progress=lambda done: desk.progress("encode", _FETCHED + done * (_ENCODED - _FETCHED)),
+        )
+        master.unlink()
+    with _timed(timings, "package"):
+        desk.progress("package", _ENCODED)
+        rungs: list[streams.Rendered] = []
+        members: list[package.Member] = []
+        for rung in ladder.audio_rungs(job.probe):
+            clear = work / commands.STREAM / rung.name
+            seconds = ladder.segment_seconds(job.probe)
+            sealed = package.seal(clear, work / "sealed" / rung.name, job.stream_key, segment_seconds=seconds)
+            shutil.rmtree(clear)
+            rungs.append(streams.Rendered(sealed.stretch, sealed.init))
+            members += sealed.members
+        playlists = streams.compose(rungs, segment_seconds=ladder.segment_seconds(job.probe))
+    with _timed(timings, "send"):
+        storing.put_members(store, job.stream_address, members)
+        storing.put_playlists(store, job.stream_address, playlists.texts)
+    return encoded, playlists, timings
 
 
 def _clear_earlier(job: TranscodeJob, workdir: Path) -> None:
@@ -98,48 +149,18 @@ def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
     timings[stage] = time.monotonic() - started
 
 
-def _fetch(job: TranscodeJob, store: MediaStore, work: Path) -> Path:
-    sandbox.require_disk(work, _disk_needed(job, store.head(job.master_key).size))
-    master = work / "master"
-    store.get_file(job.master_key, master)
-    found = package.file_sha256(master)
-    if found != job.master_sha256:
-        raise MasterChanged(
-            f"The stored master's SHA-256 is {found}, not {job.master_sha256}: it was damaged. Upload it again."
-        )
-    return master
-
-
-def _disk_needed(job: TranscodeJob, size: int) -> int:
-    """Bytes: the master and its lossless copies, and every rung twice, in the clear and encrypted."""
-    kbps = 2000 + sum(rung.max_kbps for rung in ladder.film_rungs(job.probe))
-    return 32 * 1024**2 + 5 * size + int(2 * kbps * 1000 / 8 * job.probe.duration)
-
-
 def _tag(job: TranscodeJob, store: MediaStore, encoded: encode.Encoded) -> None:
     cover = store.get_bytes(job.cover_key) if job.cover_key else None
     for path in encoded.files.values():
         tags.write_tags(path, job.tags, cover)
 
 
-def _package(job: TranscodeJob, encoded: encode.Encoded, work: Path) -> package.Stream:
-    packed = work / "stream"
-    rungs = []
-    for name in encoded.rungs:
-        clear = work / commands.STREAM / name
-        rungs.append(package.package_rung(clear, packed / name, job.stream_key))
-        shutil.rmtree(clear)
-    rate = ladder.frame_rate(job.probe) if job.probe.video else None
-    sounds = {rung.name: rung.audio for rung in ladder.film_rungs(job.probe)}
-    return package.assemble(rungs, sounds, rate[0] / rate[1] if rate else None, packed)
-
-
 def _store(
-    job: TranscodeJob, store: MediaStore, encoded: encode.Encoded, stream: package.Stream, on_progress: OnProgress
+    job: TranscodeJob, store: MediaStore, encoded: encode.Encoded, playlists: streams.Playlists, desk: Desk
 ) -> list[MadeRendition]:
-    prefix = keys.stream_prefix(stream.manifest_sha256)
-    uploads = [(keys.stream_member(prefix, m.name), m.path, m.content_type) for m in stream.members]
-    made = [_stream_rendition(prefix, encoded, stream)]
+    facts: dict[str, Any] = {"peaks": encoded.peaks, "loudness": encoded.loudness}
+    uploads: list[tuple[str, Path, str]] = []
+    made = [on_air.rendition(job, playlists, **facts)]
 
     def add(kind: Any, name: str, path: Path, key: Callable[[str, str], str], content_type: str, **facts: Any) -> None:
         digest, crc = downloads.digests(path)
@@ -163,36 +184,5 @@ def _store(
         facts = {field: getattr(strip, field) for field in ("columns", "rows", "count", "width", "height", "interval")}
         add("thumbnails", "thumbnails", encoded.strip, keys.cover, "image/jpeg", **facts)
 
-    with ThreadPoolExecutor(_UPLOADS_AT_ONCE) as pool:
-        waiting = [pool.submit(store.put_file, *upload) for upload in uploads]
-        try:
-            for count, upload in enumerate(as_completed(waiting), start=1):
-                upload.result()
-                on_progress("store", _PACKAGED + (1 - _PACKAGED) * count / len(uploads))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    storing.put_files(store, uploads, lambda done: desk.progress("store", _PACKAGED + (1 - _PACKAGED) * done))
     return made
-
-
-def _stream_rendition(prefix: str, encoded: encode.Encoded, stream: package.Stream) -> MadeRendition:
-    variants = [
-        {
-            "name": variant.uri.split("/")[0],
-            "bandwidth": variant.bandwidth,
-            "average_bandwidth": variant.average_bandwidth,
-            "codecs": list(variant.codecs),
-            "resolution": list(variant.resolution) if variant.resolution else None,
-            "frame_rate": variant.frame_rate,
-            "audio": variant.audio,
-        }
-        for variant in stream.variants
-    ]
-    facts = {
-        "variants": variants,
-        "codecs": sorted({codec for variant in stream.variants for codec in variant.codecs}),
-        "peaks": encoded.peaks,
-        "loudness": encoded.loudness,
-        "members": len(stream.members),
-    }
-    return MadeRendition("stream", "stream", prefix, package.PLAYLIST_TYPE, "m3u8", stream.size, facts)

@@ -41,13 +41,15 @@ def fetch_stream(fetch: Callable[[str], bytes], url: str, *, codec: str) -> Stre
     playlist_url = next(urljoin(url, uri) for codecs, uri in variants if codec in codecs)
     playlist = fetch(playlist_url).decode()
     init = _attribute(playlist, "#EXT-X-MAP")
-    key = fetch(urljoin(playlist_url, _attribute(playlist, "#EXT-X-KEY")))
     first = int((re.search(r"#EXT-X-MEDIA-SEQUENCE:(\d+)", playlist) or ["", "0"])[1])
-    names = [line for line in playlist.splitlines() if line and not line.startswith("#")]
-    clear = fetch(urljoin(playlist_url, init))
-    for number, name in enumerate(names, first):
-        clear += _decrypt(fetch(urljoin(playlist_url, name)), key, number)
-    return Stream(clear, len(names))
+    clear, number, key = fetch(urljoin(playlist_url, init)), first, b""
+    for line in playlist.splitlines():
+        if line.startswith("#EXT-X-KEY"):  # for the segments that follow, until the next
+            key = fetch(urljoin(playlist_url, _attribute(line, "#EXT-X-KEY")))
+        elif line and not line.startswith("#"):
+            clear += _decrypt(fetch(urljoin(playlist_url, line)), key, number)
+            number += 1
+    return Stream(clear, number - first)
 
 
 def compare(file: Path, master: Path) -> Comparison:

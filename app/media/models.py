@@ -78,8 +78,37 @@ class TranscodeJob(Identified, Timestamped, Model):
     heartbeat_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     report: Mapped[dict[str, Any] | None] = mapped_column(JSONB, doc="loudness, peaks and timings of the run")
+    stream_prefix: Mapped[str | None] = mapped_column(String(120), doc="the folder its stream is made in")
 
     master: Mapped[Master] = relationship(lazy="joined")
+
+
+class ChunkState(StrEnum):
+    """Where a chunk of a film stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+
+
+class FilmChunk(Identified, Timestamped, Model):
+    """Some of a film's pictures, for whichever worker takes it. There only while the film's job is unfinished."""
+
+    __tablename__ = "film_chunk"
+    __table_args__ = (
+        CheckConstraint("state IN ('waiting', 'running', 'done')", name="state"),
+        CheckConstraint("(state = 'done') = (report IS NOT NULL)", name="report"),
+        Index("uq_film_chunk_job_id_number", "job_id", "number", unique=True),
+    )
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("transcode_job.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    chunk: Mapped[dict[str, Any]] = mapped_column(JSONB, doc="transcoder.contract.Chunk as a dict")
+    state: Mapped[str] = mapped_column(String(8), default=ChunkState.WAITING)
+    taken_by: Mapped[str | None] = mapped_column(String(40), doc="who works on it")
+    tries: Mapped[int] = mapped_column(default=0)
+    heartbeat_at: Mapped[datetime | None]
+    report: Mapped[dict[str, Any] | None] = mapped_column(JSONB, doc="transcoder.contract.ChunkReport as a dict")
 
 
 class Rendition(Identified, Timestamped, Model):

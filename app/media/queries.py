@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from app.core.db import db
 from app.media.models import JobState, Master, Rendition, RenditionKind, StreamKey, TranscodeJob
+from transcoder import contract
 from transcoder.downloads import NAMES
 
 
@@ -22,9 +23,10 @@ def streams_of(track_ids: Sequence[str]) -> dict[str, Rendition]:
     return _by_track(track_ids, RenditionKind.STREAM)
 
 
-def stream_key(track_id: str) -> bytes:
-    """The AES-128 key of a track's stream. Ask `licenses.may` before giving it to anybody."""
-    return db.session.scalars(select(StreamKey.key).where(StreamKey.track_id == track_id)).one()
+def segment_key(track_id: str, number: int) -> bytes:
+    """The AES-128 key of one minute of a track's stream. Ask `licenses.may` before giving it to anybody."""
+    stream_key = db.session.scalars(select(StreamKey.key).where(StreamKey.track_id == track_id)).one()
+    return contract.segment_key(stream_key, number)
 
 
 def previews_of(track_ids: Sequence[str]) -> dict[str, Rendition]:

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app.catalog.models import Release, Track
 from app.core import clock, ids, queue
 from app.core.db import db
-from app.media import queries
+from app.media import chunks, queries
 from app.media.models import JobState, Master, Rendition, RenditionKind, StreamKey, TranscodeJob
 from app.settings import Settings
 from media_store import keys
@@ -85,7 +85,7 @@ def claim(job_id: str) -> TranscodeJob | None:
         )
     )
     if not taken:
-        _changed(
+        lost = _changed(
             update(TranscodeJob)
             .where(TranscodeJob.id == job_id, TranscodeJob.state.in_([JobState.QUEUED, JobState.RUNNING]))
             .values(
@@ -94,6 +94,8 @@ def claim(job_id: str) -> TranscodeJob | None:
                 finished_at=now,
             )
         )
+        if lost:
+            _off_air(job_id)
         return None
     job = db.session.get(TranscodeJob, job_id, populate_existing=True)
     assert job is not None
@@ -101,10 +103,10 @@ def claim(job_id: str) -> TranscodeJob | None:
 
 
 def message_for(job: TranscodeJob, settings: Settings) -> contract.TranscodeJob:
-    """All that the transcoder has to know of a claimed job."""
+    """All that the transcoder has to know of a claimed job; the job's row learns where its stream will lie."""
     track = job.master.track
     key = db.session.scalars(select(StreamKey.key).where(StreamKey.track_id == track.id)).one()
-    return contract.TranscodeJob(
+    message = contract.TranscodeJob(
         job_id=job.id,
         attempt=job.attempt,
         master_key=keys.master(job.master.sha256),
@@ -115,6 +117,58 @@ def message_for(job: TranscodeJob, settings: Settings) -> contract.TranscodeJob:
         cover_key=track.release.cover_key,
         x264_preset=settings.x264_preset,
         cpu_count=settings.cpu_count,
+    )
+    job.stream_prefix = keys.stream_prefix(message.stream_address)
+    return message
+
+
+def job_to_help(job_id: str) -> TranscodeJob | None:
+    """A running job, for a worker that would take chunks of it."""
+    job = db.session.get(TranscodeJob, job_id, populate_existing=True)
+    return job if job is not None and job.state == JobState.RUNNING else None
+
+
+def on_air(job_id: str, attempt: int, made: contract.MadeRendition) -> None:
+    """Put a stream in force while it is still made, where the track has none or one that was on air before.
+
+    Raises Superseded. A track that can be heard already keeps what it has until the new stream is whole.
+    """
+    job = db.session.get(TranscodeJob, job_id)
+    if job is None or not _changed(_running(job_id, attempt).values(heartbeat_at=clock.now())):
+        raise Superseded(job_id)
+    track_id = job.master.track_id
+    _lock_track(track_id)
+    before = queries.stream_of(track_id)
+    if queries.master_of(track_id) is not job.master or (before is not None and not before.facts.get("on_air")):
+        return
+    if before is not None:
+        db.session.delete(before)
+        db.session.flush()
+    db.session.add(_rendition(job, made))
+    db.session.flush()
+
+
+def _off_air(job_id: str) -> None:
+    """A job has failed for good: what was on air of it is taken down, and its chunks are forgotten."""
+    chunks.forget(job_id)
+    job = db.session.get(TranscodeJob, job_id)
+    stream = queries.stream_of(job.master.track_id) if job else None
+    if job is not None and stream is not None and stream.master_id == job.master_id and stream.facts.get("on_air"):
+        db.session.delete(stream)
+        db.session.flush()
+
+
+def _rendition(job: TranscodeJob, made: contract.MadeRendition) -> Rendition:
+    return Rendition(
+        track_id=job.master.track_id,
+        master_id=job.master_id,
+        kind=made.kind,
+        name=made.name,
+        key=made.key,
+        content_type=made.content_type,
+        suffix=made.suffix,
+        size=made.size,
+        facts=made.facts,
     )
 
 
@@ -168,23 +222,12 @@ def publish(report: contract.RenditionReport) -> None:
     )
     if not _changed(done):
         raise Superseded(report.job_id)
+    chunks.forget(job.id)
     if queries.master_of(track_id) is not job.master:
         return
     db.session.execute(delete(Rendition).where(Rendition.track_id == track_id))
     for made in report.renditions:
-        db.session.add(
-            Rendition(
-                track_id=track_id,
-                master_id=job.master_id,
-                kind=made.kind,
-                name=made.name,
-                key=made.key,
-                content_type=made.content_type,
-                suffix=made.suffix,
-                size=made.size,
-                facts=made.facts,
-            )
-        )
+        db.session.add(_rendition(job, made))
     db.session.flush()
     for heard in on_published:
         heard(job.master.track)
@@ -202,7 +245,8 @@ def fail(job_id: str, attempt: int, reason: str, *, retryable: bool = False) -> 
         return _changed(_running(job_id, attempt).values(waiting))
     if retryable:
         reason = f"{reason} (tried {MAX_ATTEMPTS} times)"
-    _changed(_running(job_id, attempt).values(state=JobState.FAILED, reason=reason, finished_at=clock.now()))
+    if _changed(_running(job_id, attempt).values(state=JobState.FAILED, reason=reason, finished_at=clock.now())):
+        _off_air(job_id)
     return False
 
 
@@ -230,6 +274,16 @@ def requeue_lost(silent_seconds: float) -> list[str]:
             _defer(job.id)
             lost.append(job.id)
     return lost
+
+
+def remake(track_id: str) -> bool:
+    """Have everything made again of the track's master, because some of it was lost; False where that is under way."""
+    _lock_track(track_id)
+    job = queries.job_of(track_id)
+    if job is None or job.state in (JobState.QUEUED, JobState.RUNNING):
+        return False
+    _restart(job)
+    return True
 
 
 def retag(release: Release) -> None:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from pathlib import Path
 
 from procrastinate import JobContext
 
-from app.core import queue
+from app.core import ids, queue
 from app.core.db import transaction
 from app.core.store import media_store, settings
-from app.media import retagging, service
+from app.media import chunks, retagging, service
+from app.media.desk import JobDesk
 from app.settings import var_dir
 from media_store.errors import StoreError
 from transcoder import contract, worker
 from transcoder.errors import TranscoderError
-
-_PROGRESS_SECONDS = 0.5
 
 log = logging.getLogger("wavecrate.media")
 
@@ -42,7 +40,7 @@ def transcode(job_id: str) -> None:
             return
         _at_work[job_id] = message.attempt
         try:
-            report = worker.run(message, media_store(), workdir(), _Reporter(message))
+            report = worker.run(message, media_store(), workdir(), _desk(message, chunks.owner(message.attempt)))
             with transaction():
                 service.publish(report)
         except service.Superseded:
@@ -84,20 +82,27 @@ def _failed(message: contract.TranscodeJob, reason: str, *, retryable: bool, err
         raise error  # the queue tries again, a little later each time
 
 
-class _Reporter:
-    """Writes progress to the job's row: at each new stage, else at most twice a second."""
+def _desk(message: contract.TranscodeJob, taker: str) -> JobDesk:
+    return JobDesk(message, taker=taker, silent_seconds=settings().worker_stalled_seconds)
 
-    def __init__(self, message: contract.TranscodeJob) -> None:
-        self._job_id, self._attempt = message.job_id, message.attempt
-        self._stage, self._at = "", 0.0
 
-    def __call__(self, stage: str, fraction: float) -> None:
-        now = time.monotonic()
-        if stage == self._stage and now - self._at < _PROGRESS_SECONDS:
-            return
-        self._stage, self._at = stage, now
+@queue.task(name=chunks.HELP, queue=queue.TRANSCODE)
+def help_with(job_id: str) -> None:
+    """Take chunks of a film that another worker has the job of. Where nothing is left to take, nothing happens."""
+    with queue.queue_context():
         with transaction():
-            service.report_progress(self._job_id, self._attempt, stage, fraction)
+            job = service.job_to_help(job_id)
+            message = service.message_for(job, settings()) if job else None
+        if message is None:
+            return
+        name = ids.new_id()
+        try:
+            worker.help_with(message, media_store(), workdir(), _desk(message, name), name)
+        except service.Superseded:
+            log.info("job %s: help is no longer wanted", job_id)
+        except (TranscoderError, StoreError) as error:
+            # The chunk is back on the desk; whoever has the job decides what becomes of it.
+            log.warning("job %s, helping: %s", job_id, error)
 
 
 @queue.periodic(cron="* * * * *")

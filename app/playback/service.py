@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any, cast
 
 from flask_babel import gettext as _
-from sqlalchemy import select
+from sqlalchemy import CursorResult, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.catalog.models import Track
@@ -24,7 +25,6 @@ from app.playback.models import PlaySession, ResumePosition
 from media_store import signing
 
 ENTRY = "multivariant.m3u8"
-KEY_FILE = "key/0.key"
 
 # A track left within its last seconds was heard to its end: the next play begins at the beginning.
 _TAIL_MS = 5_000
@@ -71,7 +71,7 @@ def begin(account_id: str, track_id: str, *, secret: str, seconds: int) -> Play:
 
 
 def content_key(signed: signing.SignedPath, account_id: str | None) -> bytes:
-    """The AES-128 key (16 bytes) of the stream that a verified path lies in.
+    """The AES-128 key (16 bytes) of one minute of the stream that a verified path lies in.
 
     Asked each time, so that a refund is felt at the next request. Raises Forbidden unless the play is this
     person's own, still open, of the very stream that was signed, and licensed at this moment.
@@ -80,11 +80,11 @@ def content_key(signed: signing.SignedPath, account_id: str | None) -> bytes:
     if session is None or session.expires_at <= clock.now() or session.account_id != account_id:
         raise Forbidden(_("This play is over, or not yours. Press play again."))
     stream = media.stream_of(session.track_id)
-    if stream is None or stream.key != signed.prefix:
+    if stream is None or stream.key != signed.prefix or signed.key_number is None:
         raise Forbidden(_("The stream has been replaced. Press play again."))
     if not licenses.may(account_id, session.track_id, Use.STREAM):
         raise Forbidden(_("Your license for this track has ended. Buy it again to go on."))
-    return media.stream_key(session.track_id)
+    return media.segment_key(session.track_id, signed.key_number)
 
 
 def progress(
@@ -115,6 +115,12 @@ def progress(
         discovery.record(account_id, track.release_id, EventKind.PLAY, track_id=track.id, value=gained)
         session.played_share = told
     return position
+
+
+def forget_ended(before: datetime) -> int:
+    """Drop plays that were over before that moment; return how many. Where people left off is kept elsewhere."""
+    gone = db.session.execute(delete(PlaySession).where(PlaySession.expires_at < before))
+    return int(cast("CursorResult[Any]", gone).rowcount)
 
 
 def _no_stream_yet(track_id: str, title: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 from app.catalog.models import Track
@@ -12,6 +13,7 @@ from app.settings import Settings
 from media_store import keys
 from media_store.interface import MediaStore
 from transcoder import probe, worker
+from transcoder.desk import LocalDesk
 
 
 def transcode(
@@ -20,7 +22,7 @@ def transcode(
     store: MediaStore,
     settings: Settings,
     workdir: Path,
-    on_progress: worker.OnProgress = lambda _stage, _fraction: None,
+    on_progress: Callable[[str, float], None] = lambda _stage, _fraction: None,
 ) -> None:
     """Make the master the track's own and publish what becomes of it."""
     sha256 = hashlib.sha256(master.read_bytes()).hexdigest()
@@ -32,6 +34,6 @@ def transcode(
         claimed = media.claim(row.id)
         assert claimed is not None
         message = media.message_for(claimed, settings)
-    report = worker.run(message, store, workdir, on_progress)
+    report = worker.run(message, store, workdir, LocalDesk(on_progress))
     with transaction():
         media.publish(report)

@@ -14,7 +14,7 @@ import imageio_ffmpeg
 import numpy as np
 
 from media_store.s3 import S3Store
-from transcoder.contract import MadeRendition, RenditionReport, TagSet
+from transcoder.contract import MadeRendition, RenditionReport, TagSet, segment_key
 from transcoder.package import decrypt_segment
 
 KEY = bytes(range(16))
@@ -70,7 +70,10 @@ class Result:
             sizes=[len(each) for each in sealed],
             text=text,
             init=self.store.get_bytes(folder + "init.mp4"),
-            clear=[decrypt_segment(each, KEY, first + n) for n, each in enumerate(sealed)],
+            clear=[
+                decrypt_segment(each, segment_key(KEY, key), first + n)
+                for n, (each, key) in enumerate(zip(sealed, keys_of(text), strict=True))
+            ],
         )
 
     def played(self, name: str) -> Path:
@@ -78,6 +81,17 @@ class Result:
         path = self.directory / f"played-{name}.mp4"
         path.write_bytes(rung.init + b"".join(rung.clear))
         return path
+
+
+def keys_of(playlist: str) -> list[int]:
+    """The number of the key that opens each segment of a media playlist, as a player reads it."""
+    numbers, key = [], -1
+    for line in playlist.splitlines():
+        if named := re.match(r'#EXT-X-KEY:METHOD=AES-128,URI="\.\./key/(\d+)\.key"$', line):
+            key = int(named[1])
+        elif line and not line.startswith("#"):
+            numbers.append(key)
+    return numbers
 
 
 def samples(path: Path, rate: int | None = None) -> np.ndarray:

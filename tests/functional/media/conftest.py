@@ -14,6 +14,7 @@ from media_store import keys
 from media_store.s3 import S3Store
 from transcoder import worker
 from transcoder.contract import TranscodeJob
+from transcoder.desk import LocalDesk
 from transcoder.package import file_sha256
 from transcoder.probe import probe_file
 
@@ -52,7 +53,7 @@ def transcode(engines: Any, tmp_path_factory: pytest.TempPathFactory) -> Transco
         )
         progress: list[tuple[str, float]] = []
         work = directory / "work"
-        report = worker.run(job, store, work, lambda stage, done: progress.append((stage, done)))
+        report = worker.run(job, store, work, LocalDesk(lambda stage, done: progress.append((stage, done))))
         assert not list(work.iterdir()), "the attempt's folder is left behind"
         return Result(report, store, master, directory, progress)
 

@@ -1,0 +1,80 @@
+"""The desk of a running job: what the transcoder says becomes rows, each in a short transaction of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+
+from app.core import queue
+from app.core.db import transaction
+from app.media import chunks, service
+from transcoder import contract
+from transcoder.errors import EncodeFailed
+
+_PROGRESS_SECONDS = 0.5
+_BEAT_SECONDS = 2.0
+
+
+class JobDesk:
+    """The desk of one attempt at a job, or of a helper of it; `taker` is how the rows call who works on a chunk."""
+
+    def __init__(self, message: contract.TranscodeJob, *, taker: str, silent_seconds: float) -> None:
+        self._job_id, self._attempt = message.job_id, message.attempt
+        self._taker, self._silent = taker, silent_seconds
+        self._stage, self._told_at = "", 0.0
+        self._beaten: dict[int, float] = {}
+        self._lock = threading.Lock()
+
+    def progress(self, stage: str, fraction: float) -> None:
+        """Write it to the job's row: at each new stage, else at most twice a second. Raises Superseded."""
+        now = time.monotonic()
+        with self._lock:
+            if stage == self._stage and now - self._told_at < _PROGRESS_SECONDS:
+                return
+            self._stage, self._told_at = stage, now
+        with queue.queue_context(), transaction():
+            service.report_progress(self._job_id, self._attempt, stage, fraction)
+
+    def on_air(self, stream: contract.MadeRendition) -> None:
+        """Put the stream in force where the track has none. Raises Superseded."""
+        with queue.queue_context(), transaction():
+            service.on_air(self._job_id, self._attempt, stream)
+
+    def share(self, cut: Sequence[contract.Chunk]) -> None:
+        """Offer the chunks to every worker."""
+        with queue.queue_context(), transaction():
+            chunks.share(self._job_id, cut)
+
+    def take(self) -> contract.Chunk | None:
+        """The next free chunk. Raises EncodeFailed where one has been tried too often."""
+        with queue.queue_context(), transaction():
+            if chunks.exhausted(self._job_id):
+                raise EncodeFailed("A part of the film could not be encoded by any worker.")
+            return chunks.take(self._job_id, taker=self._taker, silent_seconds=self._silent)
+
+    def beat(self, number: int) -> None:
+        """Say that the chunk is worked on, every two seconds. Raises Superseded once it is another's."""
+        now = time.monotonic()
+        with self._lock:
+            if now - self._beaten.get(number, 0.0) < _BEAT_SECONDS:
+                return
+            self._beaten[number] = now
+        with queue.queue_context(), transaction():
+            if not chunks.beat(self._job_id, number, taker=self._taker):
+                raise service.Superseded(self._job_id)
+
+    def done(self, report: contract.ChunkReport) -> None:
+        """Take a finished chunk."""
+        with queue.queue_context(), transaction():
+            chunks.done(self._job_id, report, taker=self._taker)
+
+    def failed(self, number: int, reason: str) -> None:
+        """Put the chunk back for another try."""
+        with queue.queue_context(), transaction():
+            chunks.give_back(self._job_id, number, taker=self._taker)
+
+    def reports(self) -> list[contract.ChunkReport]:
+        """What is done so far, by whomever."""
+        with queue.queue_context(), transaction():
+            return chunks.reports(self._job_id)

@@ -1,0 +1,81 @@
+"""The desk: what the transcoder asks of whoever gave it a job.
+
+The shop's own desk keeps a film's chunks as rows that any worker may take from; `LocalDesk` keeps them in memory.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from transcoder.contract import Chunk, ChunkReport, MadeRendition
+
+
+class Desk(Protocol):
+    """Where one attempt at a job reports and finds its chunks. Called from several threads."""
+
+    def progress(self, stage: str, fraction: float) -> None:
+        """Take note of the stage and the fraction (0 to 1) of the whole job; raise to end the attempt."""
+
+    def on_air(self, stream: MadeRendition) -> None:
+        """Take note that the stream can be watched from its beginning while the rest is made."""
+
+    def share(self, chunks: Sequence[Chunk]) -> None:
+        """Offer chunks to every worker. Those an earlier attempt shared and finished stay finished."""
+
+    def take(self) -> Chunk | None:
+        """A chunk that nobody works on, now the caller's; None where there is none at the moment."""
+
+    def beat(self, number: int) -> None:
+        """Say that the chunk is still worked on; raise to end the work on it."""
+
+    def done(self, report: ChunkReport) -> None:
+        """Take a finished chunk."""
+
+    def failed(self, number: int, reason: str) -> None:
+        """Put a chunk back for another try; raise EncodeFailed where it has been tried often enough."""
+
+    def reports(self) -> list[ChunkReport]:
+        """Every chunk of the job that is finished, whoever made it."""
+
+
+class LocalDesk:
+    """A desk for one worker by itself."""
+
+    def __init__(
+        self,
+        on_progress: Callable[[str, float], None] = lambda _stage, _fraction: None,
+        on_air: Callable[[MadeRendition], None] = lambda _stream: None,
+    ) -> None:
+        self.progress = on_progress
+        self.on_air = on_air
+        self._lock = threading.Lock()
+        self._waiting: list[Chunk] = []
+        self._reports: list[ChunkReport] = []
+
+    def share(self, chunks: Sequence[Chunk]) -> None:
+        """Keep them in order."""
+        with self._lock:
+            self._waiting = list(chunks)
+
+    def take(self) -> Chunk | None:
+        """The first of those left."""
+        with self._lock:
+            return self._waiting.pop(0) if self._waiting else None
+
+    def beat(self, number: int) -> None:
+        """Nobody asks."""
+
+    def done(self, report: ChunkReport) -> None:
+        """Keep it."""
+        with self._lock:
+            self._reports.append(report)
+
+    def failed(self, number: int, reason: str) -> None:
+        """Nobody else could try: the failure that is being raised stands."""
+
+    def reports(self) -> list[ChunkReport]:
+        """Those done."""
+        with self._lock:
+            return list(self._reports)

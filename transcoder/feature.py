@@ -1,0 +1,280 @@
+"""A film from master to stream: its opening on air at once, the rest in chunks that any number of workers share.
+
+One worker, the first, has the job: it makes the opening, the sound (once, never cut) and what stands beside, takes
+chunks like everybody else, and joins them. Whoever else is free takes chunks from the same desk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+
+from media_store.errors import StoreError
+from media_store.interface import MediaStore
+from transcoder import (
+    chunks,
+    commands,
+    film,
+    ladder,
+    loudness,
+    masters,
+    package,
+    sandbox,
+    sound,
+    storing,
+    waveform,
+)
+from transcoder import stream as streams
+from transcoder.contract import Chunk, ChunkReport, TranscodeJob
+from transcoder.desk import Desk
+from transcoder.encode import Encoded
+from transcoder.errors import TranscoderError
+from transcoder.on_air import OnAir
+
+_POLL_SECONDS = 0.5
+_LOOK_SECONDS = 1.0
+_SEND_SECONDS = 3.0
+
+
+class _Ended(Exception):
+    """Another part of the job failed: this one stops too."""
+
+
+class Feature:
+    """One attempt at one film."""
+
+    def __init__(self, job: TranscodeJob, store: MediaStore, work: Path, desk: Desk) -> None:
+        self.job, self.store, self.work, self.desk = job, store, work, desk
+        self.probe = job.probe
+        self._ended = threading.Event()
+        self._stderr: list[str] = []
+        self._lock = threading.Lock()
+        self._parts: dict[int, float] = {}
+        self._sent: dict[str, int] = {}
+        self._opened: list[ChunkReport] = []
+        self.on_air = OnAir(job, store, desk)
+        self.timings: dict[str, float] = {}
+
+    def run(self) -> tuple[Encoded, streams.Playlists]:
+        """Make and store the stream; return what is still to be stored, and the playlists in force."""
+        began = time.monotonic()
+        rungs = ladder.film_rungs(self.probe)
+        first = ladder.on_air_rung(rungs)
+        cut = chunks.plan(self.probe, rungs, whole=self.job.attempt > 1)
+        self.desk.progress("fetch", 0.0)
+        head = masters.fetch_head(self.job, self.store, self.work)
+        lanes = ThreadPoolExecutor(max(2, self.job.cpu_count), thread_name_prefix="lane")
+        tasks: list[Future[None]] = []
+        try:
+            if head is not None:
+                tasks.append(lanes.submit(self._guarded, self._try_opening, head, cut[0], first))
+            master = masters.fetch(self.job, self.store, self.work)
+            self.timings["fetch"] = time.monotonic() - began
+            if head is None:
+                tasks.append(lanes.submit(self._guarded, self._opening, master, cut[0], first))
+            self.desk.progress("encode", 0.03)
+            self.desk.share(cut[1:])
+            tasks.append(lanes.submit(self._guarded, self._sound, master))
+            tasks.append(lanes.submit(self._guarded, self._rest_of_opening, tasks[0], master, cut[0], first))
+            tasks.append(lanes.submit(self._guarded, self._beside, master, rungs))
+            tasks += [
+                lanes.submit(self._guarded, self._take_chunks, master, cut) for _lane in range(self.job.cpu_count)
+            ]
+            self._watch(tasks, cut)
+        finally:
+            self._ended.set()
+            lanes.shutdown(wait=True, cancel_futures=True)
+            if head is not None:
+                head.unlink(missing_ok=True)
+        self.timings["encode"] = time.monotonic() - began
+        self.on_air.take(self.desk.reports(), final=True)
+        playlists = self.on_air.finish()
+        return self._encoded(master, rungs), playlists
+
+    def _guarded(self, part: Callable[..., None], *args: object) -> None:
+        try:
+            part(*args)
+        except _Ended:
+            pass
+        except BaseException:
+            self._ended.set()
+            raise
+
+    def _watch(self, tasks: Sequence[Future[None]], cut: Sequence[Chunk]) -> None:
+        """Put on air what is done and tell how far it is, until every part has ended or one has failed."""
+        pending = set(tasks)
+        while pending:
+            done, pending = wait(pending, timeout=_LOOK_SECONDS, return_when=FIRST_EXCEPTION)
+            for task in done:
+                task.result()
+            reports = self.desk.reports()
+            self.on_air.take(reports)
+            mine = sum(self._parts.values())
+            self.desk.progress("encode", 0.03 + 0.87 * min(1.0, (len(reports) + min(1.0, mine)) / max(1, len(cut))))
+
+    def _progress(self, number: int | None = None) -> Callable[[float], None]:
+        def told(fraction: float) -> None:
+            if self._ended.is_set():
+                raise _Ended
+            if number is not None:
+                self._parts[number] = fraction
+
+        return told
+
+    def _try_opening(self, head: Path, opening: Chunk, first: ladder.FilmRung) -> None:
+        """The opening from the film's head; where its bytes do not lie in front, the whole film does it later."""
+        with contextlib.suppress(TranscoderError):
+            self._opening(head, opening, first)
+
+    def _opening(self, master: Path, opening: Chunk, first: ladder.FilmRung) -> None:
+        """The first rung's opening, with a first segment of sound: what a player can start with."""
+        if self.probe.audio is not None:
+            rung, run = sound.opening_command(master, self.probe, first.audio)
+            folder = self.work / "opening"
+            (folder / commands.STREAM / rung.name).mkdir(parents=True)
+            sandbox.run_all([run], cwd=folder, at_once=1, wall_seconds=120, on_progress=self._progress())
+            self._send_sound(rung, folder, limit=1)
+        report = chunks.encode(
+            self.job, opening, master, self.store, self.work, on_progress=self._progress(), only=[first.name]
+        )
+        self._opened.append(report)
+        self.on_air.take([report])
+
+    def _rest_of_opening(self, tried: Future[None], master: Path, opening: Chunk, first: ladder.FilmRung) -> None:
+        wait([tried])
+        if not self._opened:
+            self._opening(master, opening, first)
+        if len(opening.ladder) > 1:
+            report = chunks.encode(
+                self.job, opening, master, self.store, self.work, on_progress=self._progress(0), skipping=[first.name]
+            )
+            self._opened.append(report)
+            self.on_air.take([report])
+        self._parts.pop(0, None)
+
+    def _sound(self, master: Path) -> None:
+        """Every sound of the film, whole, in one lane; its segments are stored as they come out."""
+        if self.probe.audio is None:
+            return
+        for rung, run in sound.film_commands(master, self.probe):
+            told = self._progress()
+            if rung is not None:
+                (self.work / commands.STREAM / rung.name).mkdir(parents=True, exist_ok=True)
+                told = self._sending(rung, told)
+            wall = 120 + 3 * self.probe.duration
+            stderr = sandbox.run_all([run], cwd=self.work, at_once=1, wall_seconds=wall, on_progress=told)
+            with self._lock:
+                self._stderr += stderr
+            if rung is not None:
+                self._send_sound(rung, self.work)
+
+    def _sending(self, rung: ladder.AudioRung, told: Callable[[float], None]) -> Callable[[float], None]:
+        """Progress that also stores the segments that have come out, every few seconds."""
+        sent = time.monotonic()
+
+        def tell(fraction: float) -> None:
+            nonlocal sent
+            told(fraction)
+            if time.monotonic() - sent > _SEND_SECONDS:
+                self._send_sound(rung, self.work)
+                sent = time.monotonic()
+
+        return tell
+
+    def _send_sound(self, rung: ladder.AudioRung, work: Path, limit: int | None = None) -> None:
+        """Encrypt and store the segments of a sound that are new, and put them on air."""
+        clear = work / commands.STREAM / rung.name
+        done = self._sent.get(rung.name, 0) if work == self.work else 0
+        if len(list(clear.glob("*.m4s"))) <= done:
+            return
+        seconds = ladder.segment_seconds(self.probe)
+        sealed = package.seal(
+            clear,
+            work / "sealed" / rung.name,
+            self.job.stream_key,
+            segment_seconds=seconds,
+            done=done,
+            limit=limit,
+        )
+        storing.put_members(self.store, self.job.stream_address, sealed.members)
+        if work == self.work:
+            self._sent[rung.name] = done + len(sealed.stretch.seconds)
+        self.on_air.sound(rung, sealed)
+
+    def _beside(self, master: Path, rungs: Sequence[ladder.FilmRung]) -> None:
+        runs = film.beside_commands(master, self.probe, rungs, self.job.x264_preset)
+        sandbox.run_all(runs, cwd=self.work, at_once=1, wall_seconds=600, on_progress=self._progress())
+
+    def _take_chunks(self, master: Path, cut: Sequence[Chunk]) -> None:
+        """Take chunks until all are done, the other workers' included; theirs come back here where a worker is lost."""
+        wanted = {chunk.number for chunk in cut[1:]}
+        while not wanted <= {report.number for report in self.desk.reports()}:
+            self._progress()(0.0)
+            chunk = self.desk.take()
+            if chunk is None:
+                time.sleep(_POLL_SECONDS)
+                continue
+            work_on(self.job, chunk, master, self.store, self.work, self.desk, self._progress(chunk.number))
+            self._parts.pop(chunk.number, None)
+
+    def _encoded(self, master: Path, rungs: Sequence[ladder.FilmRung]) -> Encoded:
+        """What stands beside the stream: strip, download, preview, poster, and what was measured."""
+        strip = ladder.thumbnail_strip(self.probe)
+        small = self.on_air.stretch(f"{rungs[-1].name}{package.IFRAMES}")
+        rate = ladder.frame_rate(self.probe)
+        idr = ladder.gop_frames(rate) * rate[1] / rate[0]
+        last = small.first + len(small.seconds) - 1
+        numbers = [min(last, small.first + round(n * strip.interval / idr)) for n in range(strip.count)]
+        pictures = self._clear(small.name, idr, numbers)
+        film.tile(pictures, self.work, strip)
+        (self.work / commands.FILES).mkdir(exist_ok=True)
+        seconds = ladder.segment_seconds(self.probe)
+        target, copied = film.film_file(master, self.probe, self.work, lambda: self._clear(rungs[0].name, seconds))
+        audible = self.probe.audio is not None
+        return Encoded(
+            files={"mp4": target},
+            preview=self.work / film.PREVIEW,
+            loudness=loudness.parse("\n".join(self._stderr)) if audible else {},
+            peaks=waveform.parse((self.work / sound.PEAKS).read_text()) if audible else [],
+            poster=self.work / film.POSTER,
+            strip=self.work / film.STRIP,
+            copied=frozenset({"mp4"} if copied else ()),
+        )
+
+    def _clear(self, name: str, seconds: float, numbers: Sequence[int] | None = None) -> Path:
+        return storing.fetch_clear(
+            self.store,
+            self.job.stream_address,
+            self.job.stream_key,
+            self.on_air.stretch(name),
+            self.work / f"{name}.mp4",
+            segment_seconds=seconds,
+            numbers=numbers,
+        )
+
+
+def work_on(
+    job: TranscodeJob,
+    chunk: Chunk,
+    master: Path,
+    store: MediaStore,
+    work: Path,
+    desk: Desk,
+    on_progress: Callable[[float], None],
+) -> None:
+    """Do one chunk taken from the desk, and say so there; what goes wrong is told there before it is raised."""
+
+    def told(fraction: float) -> None:
+        on_progress(fraction)
+        desk.beat(chunk.number)
+
+    try:
+        report = chunks.encode(job, chunk, master, store, work, on_progress=told)
+    except (TranscoderError, StoreError) as error:
+        desk.failed(chunk.number, str(error))
+        raise
+    desk.done(report)
