@@ -34,17 +34,22 @@ def master_commands(master: Path, probe: Probe, formats: Sequence[downloads.Form
         same = rung and not each.copied and rung.sample_rate == (options.get("ar") or sample_rate(probe))
         if rung and same and not probe.chapters:  # a tee hands chapters to both of its ends or to none
             del rungs[each.name]
-            faststart = "movflags=+faststart:" if each.muxer == "ipod" else ""
-            target = f"[f={each.muxer}:{faststart}fflags=+bitexact]{target}|{commands.hls_slave(rung.name)}"
+            told = "".join(f"{name}={value}:" for name, value in _muxer_options(each, probe).items())
+            target = f"[f={each.muxer}:{told}fflags=+bitexact]{target}|{commands.hls_slave(rung.name)}"
             options |= {"f": "tee", "flags": "+global_header+bitexact", "map_metadata": -1, "map_chapters": -1}
         else:
-            if each.muxer == "ipod":
-                options["movflags"] = "+faststart"
-            options |= {"f": each.muxer} | commands.CLEAN
+            options |= {"f": each.muxer} | _muxer_options(each, probe) | commands.CLEAN
             if probe.chapters:
                 options["map_chapters"] = 0
         made.append(_sound(master, probe, target, options, each.cost))
     return made + [rung_command(master, probe, rung) for rung in rungs.values()]
+
+
+def _muxer_options(made: downloads.Format, probe: Probe) -> dict[str, Any]:
+    if made.muxer != "ipod":
+        return {}
+    # The edit list counts in ticks of the movie: as fine as samples, so that it ends on the very last one.
+    return {"movflags": "+faststart", "movie_timescale": made.options.get("ar", sample_rate(probe))}
 
 
 def _sound(

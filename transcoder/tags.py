@@ -7,13 +7,14 @@ tags make the same bytes, because downloads are addressed by their content.
 from __future__ import annotations
 
 import base64
+import re
 from pathlib import Path
 from typing import Any
 
 import mutagen
 from mutagen import flac, id3, mp4
 
-from transcoder import probe, tag_fields
+from transcoder import gapless, probe, tag_fields
 from transcoder.contract import TagSet
 from transcoder.errors import NotMedia
 
@@ -48,6 +49,15 @@ def write_tags(path: Path, tags: TagSet, cover_jpeg: bytes | None) -> None:
         raise ValueError(f"{path.suffix} files carry no tags")
 
 
+# Chapters as FFmpeg puts them into Vorbis comments and ID3: they belong to the sound and stay as they are.
+_CHAPTER = re.compile(r"CHAPTER\d{3}(NAME)?")
+_CHAPTER_FRAMES = ("CHAP", "CTOC")
+
+
+def _chapters(comments: Any) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in comments if _CHAPTER.fullmatch(name.upper())]
+
+
 def _comments(tags: TagSet) -> list[tuple[str, str]]:
     """The tags as Vorbis comments, always in the same order."""
     return [
@@ -71,14 +81,14 @@ def _write_flac(file: Any, tags: TagSet, cover_jpeg: bytes | None) -> None:
     file.clear_pictures()
     if file.tags is None:
         file.add_tags()
-    file.tags[:] = _comments(tags)
+    file.tags[:] = _comments(tags) + _chapters(file.tags)
     if cover_jpeg:
         file.add_picture(_picture(cover_jpeg))
     file.save(padding=_no_padding)
 
 
 def _write_ogg(file: Any, tags: TagSet, cover_jpeg: bytes | None) -> None:
-    file.tags[:] = _comments(tags)
+    file.tags[:] = _comments(tags) + _chapters(file.tags)
     if cover_jpeg:
         file.tags.append(("METADATA_BLOCK_PICTURE", base64.b64encode(_picture(cover_jpeg).write()).decode()))
     file.save(padding=_no_padding)
@@ -92,7 +102,10 @@ def _write_id3(file: Any, tags: TagSet, cover_jpeg: bytes | None) -> None:
     if file.tags is None:
         file.add_tags()
     frames = file.tags
+    kept = [frame for name in _CHAPTER_FRAMES for frame in frames.getall(name)]
     frames.clear()
+    for frame in kept:
+        frames.add(frame)
     encoding = id3.Encoding.UTF16  # the widest that ID3v2.3, which every player reads, can say
     for field, frame_name in tag_fields.ID3.items():
         value = getattr(tags, field)
@@ -133,6 +146,9 @@ def _write_mp4(file: Any, tags: TagSet, cover_jpeg: bytes | None) -> None:
             atoms[tag_fields.FREEFORM + field.upper()] = [
                 mp4.MP4FreeForm(value.encode(), dataformat=mp4.AtomDataType.UTF8)
             ]
+    note = gapless.itunes_note(Path(file.filename))
+    if note is not None:
+        atoms[gapless.ATOM] = [mp4.MP4FreeForm(note.encode(), dataformat=mp4.AtomDataType.UTF8)]
     if cover_jpeg:
         atoms["covr"] = [mp4.MP4Cover(cover_jpeg, imageformat=mp4.MP4Cover.FORMAT_JPEG)]
     file.save(padding=_no_padding)
