@@ -121,7 +121,7 @@ def opened(stream: Stream, *roles: str) -> list[Line]:
     """The lines of these roles whose segments could be opened; Unchecked where there are only others."""
     lines = some(stream.role(*roles), f"the stream has no {' or '.join(roles)}")
     good = [line for line in lines if line.opened]
-    if not good:
+    if not good or any(line.refused_key for line in lines):
         raise Unchecked(_why_shut(lines))
     return good
 
