@@ -45,10 +45,12 @@ _CLIPPED_LONG = 24  # samples; one so long is heard by itself
 _FILM_WINDOWS, _FILM_WINDOW_SECONDS = 3, 12.0
 
 # A cliff of a lossy encoder is that steep and that deep; a resampler's is wider.
-_CLIFF_HERTZ, _CLIFF_DECIBELS = 500.0, 20.0
+_CLIFF_HERTZ, _CLIFF_DECIBELS = 300.0, 20.0
 _RESAMPLED_HERTZ, _RESAMPLED_DECIBELS = 1500.0, 18.0
-# The lowest limit that encoders have at a bit rate (kbit/s): LAME, and FFmpeg's AAC above it at the same rate.
-_ENCODER_LIMITS = ((15_500, 112), (17_300, 128), (18_300, 160), (19_250, 192), (19_850, 256), (21_000, 320))
+_USUAL_RATES = ((44_100, 48_000), (88_200, 96_000))
+# Up to where encoders go at a bit rate (kbit/s), as `bench/quality.py` finds it: LAME's MP3; AAC goes a little higher,
+# and Opus to 20 kHz at any rate.
+_ENCODER_LIMITS = ((15_900, 112), (16_900, 128), (17_900, 160), (18_900, 192), (19_600, 256), (30_000, 320))
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,11 +210,11 @@ def _bandwidth(spectrum: Spectrum, audio: AudioFacts) -> list[Finding]:
         kbps = next(kbps for limit, kbps in _ENCODER_LIMITS if lossy.hertz <= limit)
         facts = {"cutoff": round(lossy.hertz, -2), "kbps": kbps, "rate": audio.sample_rate}
         return [Finding("lossy_source", "shame", facts)]
-    for came_from in (48_000, 44_100):
-        if audio.sample_rate > came_from:
-            half = came_from / 2
-            edge = spectrum.cliff(0.86 * half, half, within=_RESAMPLED_HERTZ, least=_RESAMPLED_DECIBELS)
-            if edge is not None:
+    for rates in _USUAL_RATES:
+        edge = spectrum.cliff(0.86 * rates[0] / 2, rates[1] / 2, within=_RESAMPLED_HERTZ, least=_RESAMPLED_DECIBELS)
+        if edge is not None:
+            came_from = next((rate for rate in rates if edge.bottom <= rate / 2 + 300), rates[-1])
+            if came_from < audio.sample_rate:
                 facts = {"rate": audio.sample_rate, "came_from": came_from, "cutoff": round(edge.hertz, -2)}
                 return [Finding("upsampled", "shame", facts)]
     if audio.sample_rate >= 44_100:
@@ -222,8 +224,8 @@ def _bandwidth(spectrum: Spectrum, audio: AudioFacts) -> list[Finding]:
     return []
 
 
-_INTERLACED = re.compile(r"Multi frame detection: TFF:\s*(\d+) BFF:\s*(\d+) Progressive:\s*(\d+)")
-_VARIABLE = re.compile(r"VFR:\s*([\d.]+)")
+_FIELDS = re.compile(r"Multi frame detection: TFF:\s*(\d+) BFF:\s*(\d+) Progressive:\s*(\d+)")
+_VARIABLE = re.compile(r"VFR:\s*([\d.]+) .*min: (\d+) max: (\d+)")
 
 
 def _picture(master: Path, probe: Probe, work: Path) -> list[Finding]:
@@ -232,25 +234,26 @@ def _picture(master: Path, probe: Probe, work: Path) -> list[Finding]:
     if probe.duration <= _FILM_WINDOWS * _FILM_WINDOW_SECONDS:
         starts = [0.0]
     length = _FILM_WINDOW_SECONDS if len(starts) > 1 else probe.duration
-    fields, frames, uneven = 0, 0, 0.0
+    top, bottom, frames, uneven = 0, 0, 0, 0.0
     for start in starts:
         picture = commands.open_master(master, ss=start, t=length)["V:0"].filter("vfrdet").filter("idet")
         output = ffmpeg.output(picture, "-", f="null", fps_mode="passthrough")
-        wall = 120 + 20 * length
+        looked = commands.command([output], cost=1, seconds=0)
         try:
-            [said] = sandbox.run_all(
-                [commands.command([output], cost=1, seconds=0)], cwd=work, at_once=1, wall_seconds=wall
-            )
+            [said] = sandbox.run_all([looked], cwd=work, at_once=1, wall_seconds=120 + 20 * length)
         except EncodeFailed:
             continue  # a place that cannot be sought to; the transcoding, which reads all, will say what is wrong
-        if counted := list(_INTERLACED.finditer(said)):
-            top, bottom, whole = (int(number) for number in counted[-1].groups())
-            fields, frames = fields + top + bottom, frames + top + bottom + whole
-        if paces := _VARIABLE.findall(said):
-            uneven = max(uneven, float(paces[-1]))
+        if counted := list(_FIELDS.finditer(said)):
+            first, second, whole = (int(number) for number in counted[-1].groups())
+            top, bottom, frames = top + first, bottom + second, frames + first + second + whole
+        if paced := list(_VARIABLE.finditer(said)):
+            share, shortest, longest = (float(number) for number in paced[-1].groups())
+            # Containers that count in milliseconds round: 41 and 42 are one pace.
+            uneven = max(uneven, share if longest > 1.25 * shortest else 0.0)
     found = []
-    if frames >= 12 and fields > 0.3 * frames:
-        found.append(Finding("interlaced", "note", {"share": round(fields / frames, 2)}))
+    # One field comes before the other throughout; a moving pattern that only looks like fields has no such order.
+    if frames >= 12 and max(top, bottom) > 0.5 * frames and min(top, bottom) < 0.1 * max(top, bottom):
+        found.append(Finding("interlaced", "note", {"share": round(max(top, bottom) / frames, 2)}))
     if uneven > 0.05:
         found.append(Finding("variable_frame_rate", "note", {"share": round(uneven, 2)}))
     return found
