@@ -26,6 +26,7 @@ from transcoder import (
     sandbox,
     sound,
     storing,
+    subtitles,
     waveform,
 )
 from transcoder import stream as streams
@@ -81,6 +82,7 @@ class Feature:
             tasks.append(lanes.submit(self._guarded, self._sound, master))
             tasks.append(lanes.submit(self._guarded, self._rest_of_opening, tasks[0], master, cut[0], first))
             tasks.append(lanes.submit(self._guarded, self._beside, master, rungs))
+            tasks.append(lanes.submit(self._guarded, self._subtitles, master))
             tasks += [
                 lanes.submit(self._guarded, self._take_chunks, master, cut) for _lane in range(self.job.cpu_count)
             ]
@@ -208,6 +210,19 @@ class Feature:
     def _beside(self, master: Path, rungs: Sequence[ladder.FilmRung]) -> None:
         runs = film.beside_commands(master, self.probe, rungs, self.job.x264_preset)
         sandbox.run_all(runs, cwd=self.work, at_once=1, wall_seconds=600, on_progress=self._progress())
+
+    def _subtitles(self, master: Path) -> None:
+        texts, members = subtitles.embedded(
+            master,
+            self.probe,
+            self.work,
+            self.work / "sealed",
+            self.job.stream_key,
+            segment_seconds=ladder.segment_seconds(self.probe),
+        )
+        if texts:
+            storing.put_members(self.store, self.job.stream_address, members)
+            self.on_air.subtitles(texts)
 
     def _take_chunks(self, master: Path, cut: Sequence[Chunk]) -> None:
         """Take chunks until all are done, the other workers' included; theirs come back here where a worker is lost."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from media_store import keys
 from media_store.interface import MediaStore
-from transcoder import boxes, ladder, package, playlist, storing
+from transcoder import boxes, ladder, package, playlist, sound, storing
 from transcoder import stream as streams
 from transcoder.contract import ChunkReport, MadeRendition, Stretch, TranscodeJob
 from transcoder.desk import Desk
@@ -21,6 +22,7 @@ class OnAir:
         self._lock = threading.Lock()
         self._stretches: dict[str, dict[int, Stretch]] = {}
         self._sounds: dict[str, ladder.AudioRung] = {}
+        self._texts: list[streams.Text] = []
         self._inits: dict[str, boxes.Init] = {}
         self._written: dict[str, str] = {}
         self._told = False
@@ -31,6 +33,12 @@ class OnAir:
             self._sounds[rung.name] = rung
             self._inits[rung.name] = sealed.init
             self._stretches.setdefault(rung.name, {})[sealed.stretch.first] = sealed.stretch
+            self._write()
+
+    def subtitles(self, texts: Sequence[streams.Text]) -> None:
+        """Take the film's subtitles, all of them, stored already."""
+        with self._lock:
+            self._texts = list(texts)
             self._write()
 
     def take(self, reports: Sequence[ChunkReport], *, final: bool = False) -> None:
@@ -83,7 +91,7 @@ class OnAir:
         for each in sorted(self._sounds.values(), key=lambda each: (each.group, each.track)):
             stretch = self._contiguous(each.name, ended)
             if stretch is not None:
-                beside = media(each, probe.kind)
+                beside = sound.media(each)
                 heard.append(streams.Rendered(stretch, self._init(each.name), media=beside, most=each.kbps * 1000))
         small = f"{ladder.film_rungs(probe)[-1].name}{package.IFRAMES}"
         jumps = self._contiguous(small, ended) if ended else None
@@ -93,6 +101,7 @@ class OnAir:
             frame_rate=rate[0] / rate[1],
             iframes=streams.Rendered(jumps, self._init(small)) if jumps else None,
             idr_seconds=ladder.gop_frames(rate) * rate[1] / rate[0],
+            texts=self._texts,
             ended=ended,
         )
 
@@ -117,25 +126,11 @@ class OnAir:
         return self._inits[name]
 
 
-def media(rung: ladder.AudioRung, kind: str) -> playlist.Media | None:
-    """How a film's sound stands beside its pictures."""
-    if kind != "film":
-        return None
-    name = rung.title or rung.language or "Original"
-    return playlist.Media(
-        "AUDIO",
-        rung.group,
-        name,
-        f"{rung.name}/index.m3u8",
-        language=rung.language,
-        default=rung.default,
-        channels=rung.channels,
-    )
-
-
 def rendition(job: TranscodeJob, playlists: streams.Playlists, **facts: object) -> MadeRendition:
     """The stream as the shop's rows keep it."""
     told = {
+        "chapters": [asdict(chapter) for chapter in job.probe.chapters],
+        "texts": [asdict(text.media) for text in playlists.subtitles],
         "variants": playlists.facts(),
         "codecs": sorted({codec for variant in playlists.variants for codec in variant.codecs}),
     }

@@ -38,11 +38,12 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Playlists:
-    """The texts of a stream's playlists by member name, its variants, and the bytes of all segments."""
+    """The texts of a stream's playlists by member name, its variants and subtitles, and the bytes of all segments."""
 
     texts: dict[str, str]
     variants: tuple[playlist.Variant, ...]
     size: int
+    subtitles: tuple[Text, ...] = ()
 
     def facts(self) -> list[dict[str, Any]]:
         """The variants as the shop's rows keep them."""
@@ -104,7 +105,7 @@ def compose(
     made[ENTRY] = playlist.multivariant(variants, media, jumps)
     parts = [*kept, *([iframes] if iframes else [])]
     size = sum(sum(part.stretch.sizes) for part in parts) + sum(sum(text.stretch.sizes) for text in texts)
-    return Playlists(made, tuple(sorted(variants, key=lambda each: each.bandwidth)), size)
+    return Playlists(made, tuple(sorted(variants, key=lambda each: each.bandwidth)), size, tuple(texts))
 
 
 def _segments(stretch: Stretch, seconds: float, suffix: str = "m4s") -> list[playlist.Segment]:
