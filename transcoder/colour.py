@@ -4,7 +4,7 @@ Names of primaries, transfers and matrices are those of ITU-T H.273 as libav wri
 
 High dynamic range is tone-mapped. PQ (SMPTE ST 2084) and HLG (ARIB STD-B67, 1000 cd/m² at gamma 1.2) are brought to
 light, to BT.709's primaries (what lies outside them is clipped), bent by Hable's filmic curve with white at the
-master's peak, and given BT.1886's gamma. With a peak of 1000 cd/m² that puts greys within four 8-bit steps of where
+master's peak, and given BT.1886's gamma. With a peak of 1000 cd/m² that puts greys within five 8-bit steps of where
 HLG's own curve has them, which BT.2100 made to be looked at on standard screens: 18 % grey (36.5 cd/m²) at 111,
 reference white (203 cd/m², BT.2408) at 182, the peak at 235.
 """
@@ -29,10 +29,7 @@ _MATRICES = {
     10: "bt2020c", 14: "ictcp",
 }  # fmt: skip
 _MATRIX_OF = {"bt709": "bt709", "bt2020": "bt2020nc", "bt470bg": "bt470bg", "smpte170m": "smpte170m"}
-_PRIMARIES_OF = {
-    "bt709": "bt709", "bt2020nc": "bt2020", "bt2020c": "bt2020", "ictcp": "bt2020", "bt470bg": "bt470bg",
-    "smpte170m": "smpte170m", "smpte240m": "smpte240m", "fcc": "smpte170m",
-}  # fmt: skip
+_PRIMARIES_OF = {"bt2020nc": "bt2020", "bt2020c": "bt2020", "ictcp": "bt2020"}
 
 _HDR = {"smpte2084", "arib-std-b67"}
 _PEAK = 1000  # cd/m², of HLG by definition and of PQ that doesn't tell: what most of it is graded for
@@ -97,14 +94,15 @@ def _from(matrix: str) -> dict[str, str]:
 
 
 def _told(video: VideoFacts) -> tuple[str, str]:
-    """Matrix and primaries: as told, each from the other, or as browsers take them where nothing is told."""
+    """Matrix and primaries: as told, or each from the other; of what tells neither, as browsers take its matrix.
+
+    A picture with BT.601's matrix that doesn't tell its primaries keeps them: it seldom was ever on tape.
+    """
     matrix, primaries = video.matrix, video.primaries
     if not matrix and not primaries:
         if is_hdr(video):
             return "bt2020nc", "bt2020"
-        if max(video.width, video.height) >= _HD:
-            return "bt709", "bt709"
-        matrix = "bt470bg" if video.height in (288, 576) else "smpte170m"
+        return ("bt709" if max(video.width, video.height) >= _HD else "smpte170m"), "bt709"
     matrix = matrix or _MATRIX_OF.get(primaries, "bt709")
     return matrix, primaries or _PRIMARIES_OF.get(matrix, "bt2020" if is_hdr(video) else "bt709")
 
