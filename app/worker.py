@@ -20,7 +20,14 @@ from app.settings import Settings, load_settings
 from transcoder import isolation
 
 # The modules whose import registers tasks.
-TASKS = ("app.media.tasks", "app.studio.tasks", "app.downloads.tasks", "app.discovery.tasks", "app.upkeep.tasks")
+TASKS = (
+    "app.media.tasks",
+    "app.media.inspecting",
+    "app.studio.tasks",
+    "app.downloads.tasks",
+    "app.discovery.tasks",
+    "app.upkeep.tasks",
+)
 SLOTS = {queue.TRANSCODE: 1, queue.DEFAULT: 2}
 
 log = logging.getLogger("wavecrate.worker")

@@ -6,6 +6,7 @@ reader is slow, FFmpeg waits.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import select
@@ -29,9 +30,7 @@ _NAME = "samples.raw"
 Window = NDArray[np.int32] | NDArray[np.float32]
 
 
-def each_window(
-    master: Path, probe: Probe, work: Path, heard: Callable[[Window], None]
-) -> str:
+def each_window(master: Path, probe: Probe, work: Path, heard: Callable[[Window], None]) -> str:
     """Decode the first sound and give it to `heard` in windows of (frames, channels); return what FFmpeg said.
 
     Integers of 32 bits come from integer codecs, with a sample's bits uppermost; floats, where 1.0 is full scale,
@@ -52,9 +51,7 @@ def each_window(
         output = ffmpeg.output(sound, _NAME, f="s32le" if integers else "f32le", **options)
         command = commands.command([output], cost=1, seconds=0)
         with ThreadPoolExecutor(1) as pool:
-            ended = pool.submit(
-                sandbox.run_all, [command], cwd=work, at_once=1, wall_seconds=120 + 3 * probe.duration
-            )
+            ended = pool.submit(sandbox.run_all, [command], cwd=work, at_once=1, wall_seconds=120 + 3 * probe.duration)
             try:
                 _read(reader, ended, audio.channels, "<i4" if integers else "<f4", heard)
             except BaseException:
@@ -74,9 +71,7 @@ def comes_as_integers(audio: AudioFacts) -> bool:
     return audio.lossless and not audio.codec.startswith(("pcm_f", "pcm_alaw", "pcm_mulaw"))
 
 
-def _read(
-    reader: int, ended: Future[list[str]], channels: int, kind: str, heard: Callable[[Window], None]
-) -> None:
+def _read(reader: int, ended: Future[list[str]], channels: int, kind: str, heard: Callable[[Window], None]) -> None:
     poll = select.poll()
     poll.register(reader, select.POLLIN)
     size = WINDOW * channels * 4
@@ -103,7 +98,5 @@ def _read(
 
 
 def _widen(pipe: int) -> None:
-    try:
+    with contextlib.suppress(OSError):  # a smaller pipe does the same in smaller steps
         fcntl.fcntl(pipe, _F_SETPIPE_SZ, _PIPE_BYTES)
-    except OSError:
-        pass  # a smaller pipe does the same in smaller steps

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,15 +70,6 @@ class QualityReport:
     findings: tuple[Finding, ...]
     fingerprint: tuple[int, ...] = ()
     version: int = VERSION
-
-    def to_dict(self) -> dict[str, Any]:
-        """The findings as JSON-ready values; the fingerprint goes elsewhere."""
-        return {"version": self.version, "findings": [asdict(finding) for finding in self.findings]}
-
-
-def findings_of(report: dict[str, Any]) -> list[Finding]:
-    """The findings in what `to_dict` gave, also after a round trip through JSON."""
-    return [Finding(each["code"], each["severity"], each["facts"]) for each in report["findings"]]
 
 
 def inspect_stored(sha256: str, probe: Probe, store: MediaStore, workdir: Path) -> QualityReport:

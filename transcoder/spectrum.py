@@ -69,7 +69,7 @@ class Spectrum:
         self._next = max(0, at - len(sound))
 
     def levels(self) -> NDArray[np.float64] | None:
-        """Decibels, evenly from 0 to half the rate, which nine frames in ten stay below; None where little was heard."""
+        """Decibels from 0 to half the rate, which nine frames in ten stay below; None where too little was heard."""
         rows = [row for row, cut in zip(self._rows, self._cut, strict=True) if not cut]
         if len(rows) < _FEWEST:
             rows = self._rows

@@ -6,8 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, Text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, LargeBinary, String, Text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.catalog.models import Track
@@ -129,3 +129,31 @@ class Rendition(Identified, Timestamped, Model):
     suffix: Mapped[str] = mapped_column(String(5), default="")
     size: Mapped[int] = mapped_column(BigInteger)
     facts: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, doc="codec, bit depth, CRC-32, ladder …")
+
+
+class Inspection(Identified, Timestamped, Model):
+    """What was found by listening to a master's bytes, whichever tracks they belong to."""
+
+    __tablename__ = "inspection"
+    __table_args__ = (Index("ix_inspection_words", "words", postgresql_using="gin"),)
+
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    version: Mapped[int] = mapped_column(doc="transcoder.quality.VERSION when it was made")
+    findings: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, doc="transcoder.quality.Finding as dicts")
+    fingerprint: Mapped[list[int]] = mapped_column(ARRAY(Integer), doc="Chromaprint's words, in order")
+    words: Mapped[list[int]] = mapped_column(ARRAY(Integer), doc="what the fingerprint is found by")
+    reason: Mapped[str | None] = mapped_column(Text, doc="why it could not be listened to")
+
+
+class SoundAlike(Identified, Timestamped, Model):
+    """Two masters, by their SHA-256, that are encodes of one recording; `one` is the lesser."""
+
+    __tablename__ = "sound_alike"
+    __table_args__ = (
+        CheckConstraint("one < other", name="order"),
+        Index("uq_sound_alike_one_other", "one", "other", unique=True),
+    )
+
+    one: Mapped[str] = mapped_column(String(64))
+    other: Mapped[str] = mapped_column(String(64), index=True)
+    difference: Mapped[float] = mapped_column(doc="share of the fingerprints' bits that differ")

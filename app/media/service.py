@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app.catalog.models import Release, Track
 from app.core import clock, ids, queue
 from app.core.db import db
-from app.media import chunks, queries
+from app.media import chunks, ingest, queries
 from app.media.models import JobState, Master, Rendition, RenditionKind, StreamKey, TranscodeJob
 from app.settings import Settings
 from media_store import keys
@@ -36,7 +36,7 @@ class Superseded(Exception):
 
 
 def enqueue_master(track: Track, *, sha256: str, size: int, filename: str, probe: contract.Probe) -> TranscodeJob:
-    """Make a stored master the one in force and put its transcoding on the queue, in the caller's transaction.
+    """Make a stored master the one in force, to be transcoded and listened to, in the caller's transaction.
 
     The same master again gives the same job: untouched while it is on its way or done, started afresh where it had
     failed or another master had come between.
@@ -52,6 +52,7 @@ def enqueue_master(track: Track, *, sha256: str, size: int, filename: str, probe
         db.session.add(job)
         db.session.flush()
         _defer(job.id)
+        ingest.enqueue(sha256)
         return job
     job = db.session.scalars(select(TranscodeJob).where(TranscodeJob.master_id == master.id)).one()
     if newest is not master:

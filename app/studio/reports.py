@@ -1,0 +1,54 @@
+"""The ingest report on a release's page: what was found in each track's master."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from flask import Blueprint, render_template
+from flask_babel import gettext as _
+
+from app.catalog import queries as catalog
+from app.catalog.models import Release, Track
+from app.core.auth import Access, access
+from app.core.errors import NotFound
+from app.media import ingest, ingest_words
+
+blueprint = Blueprint("reports", __name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One track and what is to be said of its master."""
+
+    track: Track
+    mark: Literal["waiting", "bad", "plain", "good"]
+    summary: str
+    told: list[ingest_words.Told]
+
+
+def rows(release: Release) -> list[Row]:
+    """The release's tracks that have a master, in order, and their reports in the reader's language."""
+    reports = ingest.reports_of([track.id for track in release.tracks])
+    return [_row(track, reports[track.id]) for track in release.tracks if track.id in reports]
+
+
+@blueprint.get("/releases/<release_id>/ingest")
+@access(Access.EDITOR)
+def section(release_id: str) -> str:
+    """The report by itself, for the page that waits for it."""
+    release = catalog.release(release_id, include_drafts=True)
+    if release is None:
+        raise NotFound(_("There is no such release."))
+    return render_template("studio/_ingest_report.html", release=release, ingest=rows(release))
+
+
+def _row(track: Track, report: ingest.Report) -> Row:
+    mark: Literal["waiting", "bad", "plain", "good"] = "good"
+    if report.state == "waiting":
+        mark = "waiting"
+    elif report.shames:
+        mark = "bad"
+    elif report.notes or report.state == "failed":
+        mark = "plain"
+    return Row(track, mark, ingest_words.summary(report), ingest_words.told(report))
