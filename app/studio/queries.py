@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from app.catalog import queries as catalog
 from app.catalog.models import Release, Track
@@ -15,7 +16,7 @@ from app.core import clock
 from app.core.db import db
 from app.media import queries as media
 from app.media.models import JobState, Master, TranscodeJob
-from app.studio.models import Upload
+from app.studio.models import Upload, UploadPart
 from transcoder.contract import Probe
 
 _SHOWN_FOR = timedelta(days=2)
@@ -103,13 +104,54 @@ def recent_uploads(account_id: str, limit: int = 20) -> list[Upload]:
     )
 
 
-def abandoned_uploads() -> list[Upload]:
-    """Transfers that were begun two days ago or more and never finished."""
+def pending_uploads(account_id: str, limit: int = 20) -> list[Upload]:
+    """What the person began to send and can go on with, the newest first."""
     return list(
         db.session.scalars(
-            select(Upload).where(Upload.arrived_at.is_(None), Upload.created_at < clock.now() - _SHOWN_FOR)
+            _pending().where(Upload.account_id == account_id).order_by(Upload.active_at.desc(), Upload.id).limit(limit)
         )
     )
+
+
+def same_upload(account_id: str, filename: str, size: int, identity: str, replaces_id: str | None) -> Upload | None:
+    """What the person began to send of the same file and for the same purpose."""
+    found: Upload | None = db.session.scalar(
+        _pending()
+        .where(
+            Upload.account_id == account_id,
+            Upload.filename == filename,
+            Upload.size == size,
+            Upload.identity == identity,
+            Upload.replaces_id == replaces_id if replaces_id else Upload.replaces_id.is_(None),
+        )
+        .order_by(Upload.active_at.desc(), Upload.id)
+        .limit(1)
+    )
+    return found
+
+
+def announced_parts(upload_id: str) -> dict[int, bytes]:
+    """The SHA-256 the browser gave for each part, by number."""
+    rows = db.session.execute(
+        select(UploadPart.number, UploadPart.sha256)
+        .where(UploadPart.upload_id == upload_id)
+        .order_by(UploadPart.number)
+    )
+    return {row.number: row.sha256 for row in rows}
+
+
+def abandoned_uploads(before: datetime) -> list[Upload]:
+    """Transfers that were never finished and in which nothing has moved since."""
+    return list(db.session.scalars(select(Upload).where(Upload.arrived_at.is_(None), Upload.active_at < before)))
+
+
+def uploads_to_come() -> set[str]:
+    """The ids of all uploads that are being sent or looked at."""
+    return set(db.session.scalars(select(Upload.id).where(Upload.track_id.is_(None), Upload.refused.is_(None))))
+
+
+def _pending() -> Select[Any]:
+    return select(Upload).where(Upload.arrived_at.is_(None), Upload.multipart_id.is_not(None))
 
 
 def why_refused(upload: Upload) -> str | None:

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 
 from app.catalog import queries as catalog
-from app.catalog.models import Release
+from app.catalog.models import Release, Track
 from app.core.auth import Access, access
 from app.core.db import transaction
 from app.core.errors import NotFound, WavecrateError
 from app.core.store import media_store
 from app.media import queries as media
 from app.media.models import JobState
-from app.studio import covers, queries, service
+from app.studio import api, covers, queries, reports, service, uploads
 from app.studio.forms import ActionForm, ReleaseForm
 from app.studio.models import Upload
-from media_store import keys
-from media_store.errors import ObjectMissing
-from transcoder.sniff import SUFFIXES
+from transcoder.accepted import SUFFIXES
 
 blueprint = Blueprint("studio", __name__, url_prefix="/studio")
+blueprint.register_blueprint(api.blueprint)
+blueprint.register_blueprint(reports.blueprint)
 
 COVER_UPLOAD_LIMIT = 12 * 1024**2
 
@@ -40,12 +40,13 @@ def _room_for_a_cover(endpoint: str | None, _values: dict[str, Any] | None) -> N
 def index() -> str:
     """Every release and how far it is; what was sent lately."""
     page = queries.releases(request.args.get("page", 1, type=int))
-    uploads = [u for u in queries.recent_uploads(current_user.id) if u.track_id is None]
+    recent = [u for u in queries.recent_uploads(current_user.id) if u.track_id is None]
     return render_template(
         "studio/index.html",
         page=page,
         readiness=queries.readiness(page.items),
-        uploads=[_upload_state(upload) for upload in uploads],
+        uploads=[_upload_state(upload) for upload in recent],
+        pending=len(queries.pending_uploads(current_user.id)),
         stages=queries.stages(),
     )
 
@@ -53,53 +54,20 @@ def index() -> str:
 @blueprint.get("/upload")
 @access(Access.EDITOR)
 def upload() -> str:
-    """Send masters from the browser."""
-    uploads = [_upload_state(upload) for upload in queries.recent_uploads(current_user.id)]
+    """Send masters from the browser; with `track`, a new master of that track."""
+    track = None
+    if request.args.get("track"):
+        track = _track(request.args["track"])
+    pending = queries.pending_uploads(current_user.id)
     return render_template(
         "studio/upload.html",
-        uploads=uploads,
+        uploads=[_upload_state(upload) for upload in [*pending, *queries.recent_uploads(current_user.id)]],
         stages=queries.stages(),
         accept=",".join(sorted(SUFFIXES)),
-        most=service.MAX_UPLOAD,
+        most=uploads.MAX_UPLOAD,
+        track=track,
+        action=ActionForm(),
     )
-
-
-@blueprint.post("/uploads")
-@access(Access.EDITOR)
-def begin_upload() -> Any:
-    """Announce a file; the answer says where to PUT it and what to call when it is there."""
-    asked = request.get_json(silent=True)
-    if not isinstance(asked, dict) or not isinstance(asked.get("filename"), str) or type(asked.get("size")) is not int:
-        return jsonify(error=_("Say which file, and how large it is.")), 400
-    try:
-        with transaction():
-            made = service.begin_upload(current_user.id, asked["filename"], asked["size"])
-    except WavecrateError as error:
-        return jsonify(error=str(error)), error.status
-    return jsonify(
-        id=made.id,
-        url=media_store().upload_url(keys.upload(made.id), seconds=service.UPLOAD_URL_SECONDS),
-        complete=url_for("studio.complete_upload", upload_id=made.id),
-        status=url_for("studio.upload_status", upload_id=made.id),
-    ), 201
-
-
-@blueprint.post("/uploads/<upload_id>/complete")
-@access(Access.EDITOR)
-def complete_upload(upload_id: str) -> Any:
-    """The file is in the store: have it looked at."""
-    sent = _upload(upload_id)
-    if sent.arrived_at is None:
-        try:
-            stored = media_store().head(keys.upload(sent.id)).size
-        except ObjectMissing:
-            stored = 0
-        try:
-            with transaction():
-                service.upload_arrived(_upload(upload_id), stored)
-        except WavecrateError as error:
-            return jsonify(error=str(error)), error.status
-    return _upload_fragment(upload_id)
 
 
 @blueprint.get("/uploads/<upload_id>")
@@ -211,9 +179,7 @@ def unpublish(release_id: str) -> Any:
 def retry(track_id: str) -> Any:
     """Transcode a track again after a failure."""
     with transaction():
-        found = catalog.track(track_id, include_drafts=True)
-        if found is None:
-            raise NotFound(_("There is no such track."))
+        found = _track(track_id)
         service.retry(found)
     return redirect(url_for("studio.edit", release_id=found.release_id), 303)
 
@@ -224,6 +190,7 @@ def _edit_page(release: Release, form: ReleaseForm) -> str:
         form=form,
         genres=catalog.genres(include_drafts=True),
         cover_limit=COVER_UPLOAD_LIMIT,
+        ingest=reports.rows(release),
         **_state(release),
     )
 
@@ -241,29 +208,34 @@ def _state(release: Release) -> dict[str, Any]:
 
 
 def _upload_fragment(upload_id: str) -> str:
-    return render_template("studio/_upload.html", stages=queries.stages(), **_upload_state(_upload(upload_id)))
+    return render_template(
+        "studio/_upload.html", stages=queries.stages(), action=ActionForm(), **_upload_state(api.mine(upload_id))
+    )
 
 
 def _upload_state(sent: Upload) -> dict[str, Any]:
     track = catalog.track(sent.track_id, include_drafts=True) if sent.track_id else None
+    replaces = catalog.track(sent.replaces_id, include_drafts=True) if sent.replaces_id else None
     return {
         "upload": sent,
+        "sent_bytes": api.sent_bytes(sent) if sent.arrived_at is None else sent.size,
         "refused": queries.why_refused(sent),
         "track": track,
+        "replaces": replaces,
         "job": media.job_of(track.id) if track else None,
         "JobState": JobState,
     }
+
+
+def _track(track_id: str) -> Track:
+    found = catalog.track(track_id, include_drafts=True)
+    if found is None:
+        raise NotFound(_("There is no such track."))
+    return found
 
 
 def _release(release_id: str) -> Release:
     found = catalog.release(release_id, include_drafts=True)
     if found is None:
         raise NotFound(_("There is no such release."))
-    return found
-
-
-def _upload(upload_id: str) -> Upload:
-    found = queries.upload(upload_id, current_user.id)
-    if found is None:
-        raise NotFound(_("There is no such upload."))
     return found

@@ -1,10 +1,9 @@
-"""The studio's writes: masters become drafts, drafts become releases, uploads come to an end."""
+"""The studio's writes to the catalogue: masters become drafts, drafts become releases. Uploads: see `uploads`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 
 from flask_babel import gettext as _
 from flask_babel import ngettext
@@ -13,7 +12,6 @@ from sqlalchemy import select
 from app.catalog import queries as catalog_queries
 from app.catalog import service as catalog
 from app.catalog.models import Artist, Kind, Release, Track
-from app.core import clock, queue
 from app.core.db import db
 from app.core.errors import WavecrateError
 from app.core.money import Money
@@ -21,15 +19,9 @@ from app.media import queries as media_queries
 from app.media import service as media
 from app.studio import queries
 from app.studio.grouping import Candidate, Group, fold
-from app.studio.models import Upload
 from transcoder.contract import Probe
-from transcoder.errors import NotMedia
-from transcoder.sniff import SUFFIXES
+from transcoder.errors import N_, NotMedia
 
-# One PUT carries 5 GiB in S3; larger masters come in through `wavecrate import`, which sends them in parts.
-MAX_UPLOAD = 5 * 1024**3
-UPLOAD_URL_SECONDS = 6 * 3600
-RECEIVE = "studio.receive"
 LEAST_TRACK_PRICE = 50
 
 
@@ -99,8 +91,7 @@ def take_in(
             result.already.append((file, track))
             continue
         track = _replaced(earlier, file) or _new_track(release, group, file)
-        catalog.update_track(track, duration_ms=round(file.probe.duration * 1000))
-        media.enqueue_master(track, sha256=file.sha256, size=file.size, filename=file.name, probe=file.probe)
+        _make_master(track, file)
         held[file.sha256] = track
         result.added.append((file, track))
     if cover_key and release.cover_key is None:
@@ -189,8 +180,11 @@ def publish_once_ready(release: Release) -> None:
 
 
 def track_ready(track: Track) -> None:
-    """A track's renditions are there: publish its release if that is what it waited for."""
+    """A track's renditions are there: it is as long as they are, and its release may be what waited for them."""
     release = track.release
+    master = media_queries.master_of(track.id)
+    if master is not None:
+        catalog.update_track(track, duration_ms=round(Probe.from_dict(master.probe).duration * 1000))
     # Two tracks may finish at once, or one just as the wish to publish is noted: the lock makes one see the other.
     _lock(release)
     if release.publish_when_ready and queries.readiness([release])[release.id].ready:
@@ -215,49 +209,21 @@ def retry(track: Track) -> None:
         )
 
 
-def begin_upload(account_id: str, filename: str, size: int) -> Upload:
-    """Note that a person is about to send a file; raise WavecrateError for one that is not worth sending."""
-    name = catalog.clean(filename.replace("\\", "/").rsplit("/", 1)[-1], 255)
-    if name is None:
-        raise WavecrateError(_("The file needs a name."))
-    if Path(name).suffix.lower() not in SUFFIXES:
-        raise WavecrateError(_("The shop takes WAV, AIFF, FLAC, ALAC, MP3, Ogg, Opus, MP4, MOV and MKV."))
-    if size <= 0:
-        raise WavecrateError(_("The file is empty."))
-    if size > MAX_UPLOAD:
-        raise WavecrateError(_("The file is larger than 5 GB. Use `wavecrate import` on the server for it."))
-    upload = Upload(account_id=account_id, filename=name, size=size)
-    db.session.add(upload)
-    db.session.flush()
-    return upload
+def replace_master(track: Track, file: Candidate) -> None:
+    """Make a stored master the track's own; what is heard stays until all of its renditions are there.
+
+    Raises NotMedia where the file is of another kind than the release.
+    """
+    if file.is_film != (track.release.kind == Kind.FILM):
+        wanted = N_("holds a picture, and this is a music release") if file.is_film else N_("holds no picture")
+        raise NotMedia(wanted)
+    _make_master(track, file)
 
 
-def upload_arrived(upload: Upload, stored_size: int) -> None:
-    """The store has the whole file: have it looked at. Saying so twice changes nothing."""
-    if stored_size != upload.size:
-        raise WavecrateError(_("The file did not arrive whole. Send it again."))
-    if upload.arrived_at is None:
-        upload.arrived_at = clock.now()
-        db.session.flush()
-        queue.defer(RECEIVE, lock=f"upload:{upload.id}", args={"upload_id": upload.id})
-
-
-def finish_upload(upload: Upload, track: Track) -> None:
-    """The upload has become a track's master."""
-    upload.track_id = track.id
-    db.session.flush()
-
-
-def refuse_upload(upload: Upload, error: NotMedia) -> None:
-    """The upload is nothing the shop takes."""
-    upload.refused = {"message": error.message, "facts": error.facts}
-    db.session.flush()
-
-
-def forget_upload(upload: Upload) -> None:
-    """Drop an upload that came to nothing."""
-    db.session.delete(upload)
-    db.session.flush()
+def _make_master(track: Track, file: Candidate) -> None:
+    if track.duration_ms is None:  # else it is the length of what is heard now
+        catalog.update_track(track, duration_ms=round(file.probe.duration * 1000))
+    media.enqueue_master(track, sha256=file.sha256, size=file.size, filename=file.name, probe=file.probe)
 
 
 def _lock(release: Release) -> None:

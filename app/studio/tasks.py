@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 
 from procrastinate import JobContext
 
-from app.core import queue
+from app.catalog import queries as catalog
+from app.catalog.models import Track
+from app.core import clock, queue
 from app.core.db import db, transaction
-from app.core.store import media_store
+from app.core.store import media_store, settings
 from app.media import service as media
 from app.settings import var_dir
-from app.studio import importer, queries, service
-from app.studio.grouping import group
+from app.studio import importer, queries, service, uploads
+from app.studio.grouping import Candidate, group
 from app.studio.models import Upload
 from media_store import keys
 from media_store.errors import ObjectMissing
@@ -26,7 +29,7 @@ log = logging.getLogger("wavecrate.studio")
 media.on_published.append(service.track_ready)
 
 
-@queue.task(name=service.RECEIVE, queue=queue.DEFAULT, retry=queue.BACKOFF, pass_context=True)
+@queue.task(name=uploads.RECEIVE, queue=queue.DEFAULT, retry=queue.BACKOFF, pass_context=True)
 def receive(context: JobContext, upload_id: str) -> None:
     """Look an upload over and make it a master of a draft, or note why not."""
     with queue.queue_context():
@@ -45,7 +48,9 @@ def receive_upload(upload_id: str) -> None:
     upload = db.session.get(Upload, upload_id)
     if upload is None or upload.track_id is not None or upload.refused is not None:
         return
-    key, filename = keys.upload(upload.id), upload.filename
+    key, filename, replaces_id = keys.upload(upload.id), upload.filename, upload.replaces_id
+    part_size = upload.part_size or upload.size
+    announced = queries.announced_parts(upload_id)
     db.session.rollback()
     work = var_dir() / "work"
     work.mkdir(parents=True, exist_ok=True)
@@ -54,49 +59,74 @@ def receive_upload(upload_id: str) -> None:
         copy = Path(folder) / f"upload{Path(filename).suffix.lower()}"
         try:
             store.get_file(key, copy)
+            damaged = uploads.damaged_part(copy, part_size, announced)
+            if damaged is not None:
+                raise NotMedia(N_("was damaged: part %(number)s is not what was sent. Send it again"), number=damaged)
             candidate = importer.examine(copy, name=filename)
+            importer.store_master(store, candidate)
+            if replaces_id is not None:
+                _replace(upload_id, replaces_id, candidate)
+            else:
+                _take_in(upload_id, candidate)
         except ObjectMissing:
             _refuse(upload_id, NotMedia(N_("did not arrive. Send it again")))
             return
         except NotMedia as error:
             _refuse(upload_id, error)
-            store.delete(key)
-            return
-        (one,) = group([candidate])
-        importer.store_master(store, candidate)
-        importer.take_in(
-            one,
-            importer.find_cover(store, one),
-            # Files of one album join; a loose file never becomes part of what is there under the same name.
-            keep_apart=not one.is_album,
-            also=lambda taken: _finish(upload_id, taken),
-        )
     store.delete(key)
 
 
-def _finish(upload_id: str, taken: service.TakenIn) -> None:
+def _take_in(upload_id: str, candidate: Candidate) -> None:
+    (one,) = group([candidate])
+    importer.take_in(
+        one,
+        importer.find_cover(media_store(), one),
+        # Files of one album join; a loose file never becomes part of what is there under the same name.
+        keep_apart=not one.is_album,
+        also=lambda taken: _finish(upload_id, (taken.added + taken.already)[0][1]),
+    )
+
+
+def _replace(upload_id: str, track_id: str, candidate: Candidate) -> None:
+    with transaction():
+        track = catalog.track(track_id, include_drafts=True)
+        if track is None:
+            raise NotMedia(N_("was meant for a track that is gone"))
+        service.replace_master(track, candidate)
+        _finish(upload_id, track)
+
+
+def _finish(upload_id: str, track: Track) -> None:
     upload = db.session.get(Upload, upload_id)
     assert upload is not None
-    (_candidate, track) = (taken.added + taken.already)[0]
-    service.finish_upload(upload, track)
+    uploads.finish(upload, track)
 
 
 def _refuse(upload_id: str, error: NotMedia) -> None:
     with transaction():
         upload = db.session.get(Upload, upload_id)
         if upload is not None:
-            service.refuse_upload(upload, error)
+            uploads.refuse(upload, error)
 
 
 @queue.periodic(cron="17 3 * * *")
 @queue.task(name="studio.clear_uploads", queue=queue.DEFAULT, queueing_lock="studio.clear_uploads")
 def clear_uploads(timestamp: int = 0) -> None:
-    """Every night: drop transfers that were begun and never finished."""
+    """Every night: drop transfers in which nothing has moved for UPLOAD_KEEP_DAYS, their rows and their bytes."""
     with queue.queue_context():
-        abandoned = [upload.id for upload in queries.abandoned_uploads()]
-        for upload_id in abandoned:
-            media_store().delete(keys.upload(upload_id))
+        store = media_store()
+        before = clock.now() - timedelta(days=settings().upload_keep_days)
+        for upload_id in [upload.id for upload in queries.abandoned_uploads(before)]:
             with transaction():
                 upload = db.session.get(Upload, upload_id)
                 if upload is not None:
-                    service.forget_upload(upload)
+                    uploads.forget(upload)
+        # What no row speaks of any more, be it of the rows just dropped or of a begin or an end that was cut short.
+        wanted = {keys.upload(upload_id) for upload_id in queries.uploads_to_come()}
+        db.session.rollback()
+        for begun in store.multipart.begun(keys.UPLOADS):
+            if begun.key not in wanted and begun.begun_at < before:
+                store.multipart.abort(begun.key, begun.upload_id)
+        for found in store.walk(keys.UPLOADS):
+            if found.key not in wanted and found.stored_at < before:
+                store.delete(found.key)

@@ -49,9 +49,15 @@ def live_shop(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Ite
         admin.execute(f"CREATE DATABASE browser TEMPLATE {_TEMPLATE}")
     shop_port, sandbox_port = processes.free_ports(2)
     settings = _settings(engines.postgres.url("browser"), engines.s3, prefix="browser/").model_copy(
-        update={"base_url": f"http://127.0.0.1:{shop_port}", "stripe_api_base": f"http://127.0.0.1:{sandbox_port}"}
+        update={
+            "base_url": f"http://127.0.0.1:{shop_port}",
+            "stripe_api_base": f"http://127.0.0.1:{sandbox_port}",
+            "upload_part_mib": 5,  # the least there is: a small file has several parts
+        }
     )
-    open_store(settings).ensure_bucket()
+    store = open_store(settings)
+    store.ensure_bucket()
+    store.receive_uploads(settings.base_url, keep_days=28)
     app = create_app(settings)
     servers = _Servers(directory, settings)
     try:
@@ -71,7 +77,7 @@ def live_shop(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Ite
             _wait_until_ready(servers)
             releases = {release.title: release.id for release in db.session.query(Release)}
             db.session.remove()
-        yield Shop(settings.base_url, app, releases)
+        yield Shop(settings.base_url, app, releases, servers.restart_web)
     finally:
         servers.stop()
         with app.app_context():
@@ -99,6 +105,13 @@ class _Servers:
 
     def start_web(self, port: int) -> None:
         self._start("web", [*_gunicorn(port), "app.wsgi:application()"], f"http://127.0.0.1:{port}/sign-in")
+
+    def restart_web(self) -> None:
+        """Kill the shop's web server as a crash would, and start it where it was."""
+        gone = next(one for one in self.running if one[1].name == "web.log")
+        self.running.remove(gone)
+        processes.stop(gone[0], signal.SIGKILL, grace=3)
+        self.start_web(int(self.settings.base_url.rpartition(":")[2]))
 
     def start_sandbox(self, port: int) -> None:
         self.env |= {

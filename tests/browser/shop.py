@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +23,7 @@ class Shop:
     base_url: str
     app: Flask
     releases: dict[str, str] = field(default_factory=dict)
+    restart_web: Callable[[], None] = lambda: None
 
     def __str__(self) -> str:
         return self.base_url

@@ -54,19 +54,3 @@ def test_an_editor_sends_a_master_and_publishes_it(page: Page, live_shop: Shop, 
     page.get_by_role("link", name="See it in the shop").click()
     expect(page.get_by_role("heading", name="Slow Tram", level=1)).to_be_visible()
     expect(page.get_by_text("Edda Quill").first).to_be_visible()
-
-
-def test_a_connection_that_breaks_is_said_and_the_file_can_be_sent_again(
-    page: Page, live_shop: Shop, tmp_path: Path
-) -> None:
-    sign_in_as_editor(page, live_shop)
-    page.goto("/studio/upload")
-    page.route("**/uploads/*?X-Amz*", lambda route: route.abort())
-    path = make_audio(tmp_path / "Broken Line.wav", seconds=1, frequency=120)
-    page.get_by_label("Choose masters, or drop them here").set_input_files([path])
-    expect(page.get_by_text("The connection broke. Send the file again.").first).to_be_visible()
-    page.unroute_all()
-    page.get_by_role("button", name="Send again: Broken Line.wav").click()
-    expect(page.locator(".upload", has_text="Broken Line.wav").get_by_text("Ready", exact=True)).to_be_visible(
-        timeout=SLOW
-    )

@@ -1,19 +1,27 @@
-// Sends masters straight to the object store, with a progress bar each, and then shows what the shop makes of them.
-// Listens on the document, so that it works however often the page is swapped in, and goes on when it is swapped out.
+// The upload page: choose or drop masters, a row for each with its bar and buttons. Sending goes on while other pages
+// are swapped in, so everything listens on the document and a row is put back where its page comes again.
 
-import { csrfToken } from "./main.js";
+import { bytes, Pace, time } from "./studio/amounts.js";
+import { ask } from "./studio/ask.js";
+import { Transfer } from "./studio/transfer.js";
 
-const AT_ONCE = 2;
-const waiting = [];
+const AT_ONCE = 3;
+const rows = new Set(); // every row of this visit that the server does not draw yet
 let running = 0;
 
 const form = () => document.getElementById("upload-form");
 const list = () => document.getElementById("uploads");
 
+// ---- Files come in --------------------------------------------------------------------------------------------------
+
 document.addEventListener("change", (event) => {
   if (event.target.id !== "upload-files") return;
   add(event.target.files);
   event.target.value = ""; // the same file can be chosen again
+});
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest?.("[data-choose-again]")) document.getElementById("upload-files").click();
 });
 
 document.addEventListener("submit", (event) => {
@@ -33,21 +41,200 @@ document.addEventListener("dragleave", (event) => {
 });
 
 document.addEventListener("drop", (event) => {
-  if (!form()) return;
+  if (!form() || !event.dataTransfer.types.includes("Files")) return;
   event.preventDefault();
   form().classList.remove("is-over");
   if (form().contains(event.target)) add(event.dataTransfer.files);
 });
 
 addEventListener("beforeunload", (event) => {
-  if (running || waiting.length) event.preventDefault();
+  if ([...rows].some((row) => !row.transfer.isOver)) event.preventDefault();
 });
 
-// A screen reader hears what state a file has come to, not every percent on the way.
+function add(files) {
+  const track = form().dataset.track;
+  for (const file of track ? [...files].slice(0, 1) : files) {
+    const pending = pendingOf(file);
+    const target = track ?? pending?.dataset.track;
+    const same = [...rows].find((row) => !row.transfer.isOver && row.isOf(file, target));
+    if (same) same.root.scrollIntoView({ block: "nearest" });
+    else rows.add(new Row(file, target, pending));
+  }
+  next();
+}
+
+/** The unfinished transfer on the page that a file looks like. */
+function pendingOf(file) {
+  return [...list().querySelectorAll("[data-pending]")].find(
+    (item) => item.dataset.name === file.name && Number(item.dataset.size) === file.size,
+  );
+}
+
+function next() {
+  for (const row of rows) {
+    if (running >= AT_ONCE) return;
+    if (!row.isWaiting) continue;
+    running += 1;
+    row.send().finally(() => {
+      running -= 1;
+      next();
+    });
+  }
+}
+
+// ---- A row for each -------------------------------------------------------------------------------------------------
+
+class Row {
+  #pace = new Pace();
+  #said = "";
+
+  constructor(file, track, pending) {
+    this.file = file;
+    this.track = track;
+    this.isWaiting = true;
+    this.words = { ...form().dataset };
+    this.begin = form().action;
+    this.root = document.getElementById("upload-row").content.firstElementChild.cloneNode(true);
+    this.#part("name").textContent = file.name;
+    for (const of of this.root.querySelectorAll("[data-of]")) of.textContent = `: ${file.name}`;
+    this.#bar.setAttribute("aria-label", `${this.words.textSending}: ${file.name}`);
+    this.root.addEventListener("click", (event) => this.#press(event.target.closest("button")?.dataset ?? {}));
+    this.transfer = this.#transfer();
+    if (pending) pending.replaceWith(this.root);
+    else list().prepend(this.root);
+    this.#show();
+  }
+
+  isOf(file, track) {
+    const { name, size, lastModified } = this.file;
+    return name === file.name && size === file.size && lastModified === file.lastModified && this.track === track;
+  }
+
+  async send() {
+    this.isWaiting = false;
+    const url =
+      this.file.size > Number(this.words.most) ? this.#tooLarge() : await this.transfer.run();
+    if (url) await this.#handOver(url);
+  }
+
+  /** Put the row into the page that is there now, in the place of what the server drew of it. */
+  attach() {
+    if (this.root.isConnected || !list()) return;
+    const drawn = this.transfer.id && document.getElementById(`upload-${this.transfer.id}`);
+    if (drawn) drawn.replaceWith(this.root);
+    else list().prepend(this.root);
+  }
+
+  #transfer() {
+    const { begin, track, words } = this;
+    return new Transfer(this.file, { begin, track, words, changed: () => this.#show() });
+  }
+
+  #tooLarge() {
+    this.transfer.state = "failed";
+    this.transfer.note = this.words.textLarge;
+    this.#show();
+    return null;
+  }
+
+  #press(button) {
+    if ("pause" in button) this.transfer.pause();
+    if ("resume" in button) this.transfer.resume();
+    if ("cancel" in button) {
+      this.transfer.cancel();
+      this.isWaiting = false;
+    }
+    if ("again" in button) {
+      this.transfer = this.#transfer();
+      this.isWaiting = true;
+      this.#show();
+      next();
+    }
+    // What was pressed may be gone now: the focus stays in the row.
+    if (!this.root.contains(document.activeElement) || document.activeElement.hidden) {
+      this.root.querySelector("button:not([hidden])")?.focus();
+    }
+  }
+
+  #show() {
+    const { transfer, words } = this;
+    if (!transfer) return;
+    const { state, sent, note, isOver, isPaused, id } = transfer;
+    if (id && this.root.id !== `upload-${id}`) {
+      document.getElementById(`upload-${id}`)?.remove(); // as the server drew it
+      this.root.id = `upload-${id}`;
+    }
+    const said = state === "failed" ? "" : words[`text${state[0].toUpperCase()}${state.slice(1)}`];
+    this.#part("state").textContent = said ?? "";
+    this.#part("state").hidden = !said;
+    const share = sent / this.file.size;
+    this.#bar.parentElement.hidden = isOver;
+    if (state === "checking") this.#bar.removeAttribute("value");
+    else this.#bar.value = share;
+    this.#part("percent").textContent = `${Math.floor(100 * share)} %`;
+    this.#part("amount").textContent = this.#amount(state, sent);
+    this.#part("note").hidden = !note;
+    this.#part("note").textContent = note;
+    this.#part("note").classList.toggle("notice--error", state === "failed");
+    this.#part("pause").hidden = isPaused || !transfer.canPause;
+    this.#part("resume").hidden = !isPaused || isOver;
+    this.#part("cancel").hidden = isOver || state === "checking";
+    this.#part("again").hidden = !["failed", "cancelled"].includes(state);
+    // A screen reader hears what state a file has come to, not every percent on the way.
+    const heard = note || said;
+    if (heard && heard !== this.#said) say(`${this.file.name}: ${heard}`);
+    this.#said = heard;
+  }
+
+  #amount(state, sent) {
+    const amount = this.words.textAmount
+      .replace("%(sent)s", bytes(sent))
+      .replace("%(size)s", bytes(this.file.size));
+    const left = state === "sending" ? this.#pace.left(sent, this.file.size) : null;
+    return left === null ? amount : `${amount} · ${this.words.textLeft.replace("%(time)s", time(left))}`;
+  }
+
+  /** The store has it all: from here on the server draws what becomes of it. */
+  async #handOver(url) {
+    for (;;) {
+      try {
+        const answer = await ask("GET", url);
+        const holder = document.createElement("template");
+        holder.innerHTML = (await answer.text()).trim();
+        const drawn = holder.content.firstElementChild;
+        this.root.replaceWith(drawn);
+        rows.delete(this);
+        if (drawn.isConnected) window.htmx.process(drawn);
+        return;
+      } catch {
+        if (!rows.has(this)) return;
+        await new Promise((resolve) => setTimeout(resolve, 3000));
+      }
+    }
+  }
+
+  get #bar() {
+    return this.root.querySelector("progress");
+  }
+
+  #part(name) {
+    return this.root.querySelector(`[data-${name}]`);
+  }
+}
+
+// ---- Pages come and go ----------------------------------------------------------------------------------------------
+
+document.addEventListener("wavecrate:page", () => {
+  for (const row of [...rows].reverse()) {
+    if (row.transfer.state === "cancelled") rows.delete(row);
+    else row.attach();
+  }
+});
+
 const heard = new Map();
 document.addEventListener("htmx:load", (event) => {
   const item = event.detail.elt;
-  if (!item.classList?.contains("upload")) return;
+  if (!item.classList?.contains("upload") || !item.dataset.state) return;
   if (heard.get(item.id) === item.dataset.state) return;
   heard.set(item.id, item.dataset.state);
   say(`${item.dataset.name}: ${item.dataset.state}`);
@@ -56,143 +243,4 @@ document.addEventListener("htmx:load", (event) => {
 function say(text) {
   const line = document.getElementById("upload-said");
   if (line) line.textContent = text;
-}
-
-function add(files) {
-  for (const file of files) waiting.push(itemFor(file));
-  next();
-}
-
-function next() {
-  while (running < AT_ONCE && waiting.length) {
-    const item = waiting.shift();
-    if (item.cancelled) continue;
-    running += 1;
-    send(item).finally(() => {
-      running -= 1;
-      next();
-    });
-  }
-}
-
-/** A list entry for a file: its name, a bar, its state, and a button to stop. */
-function itemFor(file) {
-  const words = { ...form().dataset };
-  const root = document.createElement("li");
-  root.className = "upload card";
-  const row = document.createElement("div");
-  row.className = "row row--between";
-  const name = document.createElement("strong");
-  name.className = "upload__name";
-  name.textContent = file.name;
-  const state = document.createElement("span");
-  state.className = "badge";
-  state.textContent = words.textWaiting;
-  const bar = document.createElement("progress");
-  bar.max = 1;
-  bar.value = 0;
-  bar.setAttribute("aria-label", `${words.textSending}: ${file.name}`);
-  const stop = document.createElement("button");
-  stop.type = "button";
-  stop.className = "button button--quiet button--small";
-  stop.textContent = words.textCancel;
-  stop.setAttribute("aria-label", `${words.textCancel}: ${file.name}`);
-  row.append(name, state, stop);
-  root.append(row, bar);
-  list().prepend(root);
-  const item = { file, root, state, bar, stop, words, begin: form().action, request: null, cancelled: false };
-  stop.addEventListener("click", () => {
-    item.cancelled = true;
-    item.request?.abort();
-    end(item, words.textCancelled);
-  });
-  return item;
-}
-
-async function send(item) {
-  const { file, words } = item;
-  try {
-    const begun = await post(item.begin, { filename: file.name, size: file.size });
-    if (item.cancelled) return;
-    item.state.textContent = words.textSending;
-    say(`${file.name}: ${words.textSending}`);
-    await put(item, begun.url);
-    item.stop.remove();
-    item.bar.removeAttribute("value");
-    item.state.textContent = words.textChecking;
-    const answer = await fetch(begun.complete, { method: "POST", headers: headers() });
-    if (!answer.ok) throw new Error(await complaint(answer, words.textLost));
-    const holder = document.createElement("template");
-    holder.innerHTML = (await answer.text()).trim();
-    const shown = holder.content.firstElementChild;
-    item.root.replaceWith(shown);
-    if (shown.isConnected) window.htmx.process(shown);
-  } catch (error) {
-    if (!item.cancelled) end(item, error instanceof TypeError ? words.textLost : error.message, true);
-  }
-}
-
-/** PUT with progress, which fetch cannot tell. */
-function put(item, url) {
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    item.request = request;
-    request.open("PUT", url);
-    request.upload.addEventListener("progress", (event) => {
-      if (!event.lengthComputable) return;
-      item.bar.value = event.loaded / event.total;
-      item.state.textContent = `${item.words.textSending} ${Math.floor((100 * event.loaded) / event.total)} %`;
-    });
-    request.addEventListener("load", () =>
-      request.status < 300 ? resolve() : reject(new Error(item.words.textRefused)),
-    );
-    request.addEventListener("error", () => reject(new Error(item.words.textLost)));
-    request.addEventListener("abort", () => reject(new Error(item.words.textCancelled)));
-    request.send(item.file);
-  });
-}
-
-async function post(url, body) {
-  const answer = await fetch(url, {
-    method: "POST",
-    headers: { ...headers(), "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-  });
-  if (!answer.ok) throw new Error(await complaint(answer, form()?.dataset.textRefused ?? ""));
-  return answer.json();
-}
-
-async function complaint(answer, otherwise) {
-  try {
-    return (await answer.json()).error || otherwise;
-  } catch {
-    return otherwise;
-  }
-}
-
-function headers() {
-  return { "X-CSRFToken": csrfToken(), Accept: "application/json" };
-}
-
-/** Nothing more will come of it: say why, and offer to send it again. */
-function end(item, text, failed = false) {
-  item.bar.remove();
-  item.stop.remove();
-  item.state.textContent = failed ? "" : text;
-  say(`${item.file.name}: ${text}`);
-  const note = document.createElement("p");
-  if (failed) {
-    note.className = "notice notice--error";
-    note.textContent = text;
-  }
-  const again = document.createElement("button");
-  again.type = "button";
-  again.className = "button button--small";
-  again.textContent = item.words.textAgain;
-  again.setAttribute("aria-label", `${item.words.textAgain}: ${item.file.name}`);
-  again.addEventListener("click", () => {
-    item.root.remove();
-    if (form()) add([item.file]);
-  });
-  item.root.append(note, again);
 }

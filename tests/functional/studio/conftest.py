@@ -1,0 +1,20 @@
+"""Somebody who may use the studio."""
+
+from __future__ import annotations
+
+import pytest
+from flask.testing import FlaskClient
+from support import rows
+
+from app.accounts.models import Account, Role
+from app.core.db import db
+
+
+@pytest.fixture
+def editor(client: FlaskClient) -> Account:
+    """An editor, signed in."""
+    account = rows.account("Edda")
+    account.role = Role.EDITOR
+    db.session.commit()
+    rows.sign_in(client, account)
+    return account
