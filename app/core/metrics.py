@@ -53,7 +53,11 @@ JOB_SECONDS = Histogram(
     ["task"],
     buckets=(0.05, 0.25, 1, 5, 15, 60, 300, 900, 3600, 14400),
 )
-TRANSCODES = Counter("wavecrate_transcodes", "Attempts at a master that ended.", ["kind", "outcome"])
+TRANSCODES = Counter(
+    "wavecrate_transcodes",
+    "Attempts at a master that ended: done, again (to be tried again), failed, overtaken.",
+    ["kind", "outcome"],
+)
 ENCODED_SECONDS = Counter("wavecrate_encoded_media_seconds", "Length of the masters that were encoded.", ["kind"])
 ENCODING_SECONDS = Counter("wavecrate_encoding_wall_seconds", "Time their encoding took.", ["kind"])
 
@@ -70,7 +74,7 @@ def store_error(kind: str) -> None:
 
 
 def encoded(kind: str, media_seconds: float, wall_seconds: float) -> None:
-    """Count an encoding; media ÷ wall is its speed, and a film cut into parts counts each part."""
+    """Count an encoding; media ÷ wall is its speed. Who has the job counts all of it, others' help included."""
     ENCODED_SECONDS.labels(kind).inc(media_seconds)
     ENCODING_SECONDS.labels(kind).inc(wall_seconds)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from sqlalchemy import select
 
@@ -40,12 +39,9 @@ def keys_in_use() -> Iterator[Holding]:
 
 def _at_work() -> list[tuple[str, str]]:
     """The folders of streams that are being made, which may be on air already."""
-    prefix: Any = getattr(TranscodeJob, "stream_prefix", None)
-    if prefix is None:
-        return []
     rows = db.session.execute(
-        select(prefix, Master.track_id)
+        select(TranscodeJob.stream_prefix, Master.track_id)
         .join(Master, TranscodeJob.master_id == Master.id)
-        .where(TranscodeJob.state.in_([JobState.QUEUED, JobState.RUNNING]), prefix.is_not(None))
+        .where(TranscodeJob.state.in_([JobState.QUEUED, JobState.RUNNING]))
     )
-    return [(prefix, track_id) for prefix, track_id in rows]
+    return [(prefix, track_id) for prefix, track_id in rows if prefix is not None]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from procrastinate import JobContext
 
-from app.core import ids, queue
+from app.core import ids, metrics, queue
 from app.core.db import transaction
 from app.core.store import media_store, settings
 from app.media import chunks, retagging, service
@@ -43,7 +43,10 @@ def transcode(job_id: str) -> None:
             report = worker.run(message, media_store(), workdir(), _desk(message, chunks.owner(message.attempt)))
             with transaction():
                 service.publish(report)
+            metrics.TRANSCODES.labels(message.probe.kind, "done").inc()
+            metrics.encoded(message.probe.kind, message.probe.duration, report.timings["encode"])
         except service.Superseded:
+            metrics.TRANSCODES.labels(message.probe.kind, "overtaken").inc()
             log.warning("job %s, attempt %s: another attempt has taken over", job_id, message.attempt)
         except (TranscoderError, StoreError) as error:
             _failed(message, str(error), retryable=getattr(error, "retryable", True), error=error)
@@ -77,6 +80,7 @@ def retag(release_id: str) -> None:
 def _failed(message: contract.TranscodeJob, reason: str, *, retryable: bool, error: Exception) -> None:
     with transaction():
         again = service.fail(message.job_id, message.attempt, reason, retryable=retryable)
+    metrics.TRANSCODES.labels(message.probe.kind, "again" if again else "failed").inc()
     log.warning("job %s, attempt %s: %s", message.job_id, message.attempt, reason)
     if again:
         raise error  # the queue tries again, a little later each time

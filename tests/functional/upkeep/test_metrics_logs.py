@@ -148,6 +148,9 @@ def test_a_play_a_checkout_a_download_and_jobs_leave_no_secret_in_any_log(
     assert told(counted, "wavecrate_queue_jobs", state="failed") == 1
     assert told(jobs, "wavecrate_jobs_total", task="media.transcode", outcome="done") == 1
     assert told(jobs, "wavecrate_jobs_total", task="downloads.archive", outcome="failed") == 1
+    assert told(jobs, "wavecrate_transcodes_total", kind="audio", outcome="done") == 1
+    assert told(jobs, "wavecrate_encoded_media_seconds_total", kind="audio") == pytest.approx(3, abs=0.1)
+    assert told(jobs, "wavecrate_encoding_wall_seconds_total", kind="audio") > 0
 
     everything = "\n".join(instance.lines("shop") + instance.lines("worker"))
     config = Settings.model_validate(settings.model_dump() | secret)

@@ -239,6 +239,21 @@ def test_an_upload_on_its_way_is_nobody_elses_business(house: House, store: S3St
     assert store.exists(keys.upload(upload.id))
 
 
+def test_a_stream_in_the_making_is_nobody_elses_business(house: House, store: S3Store) -> None:
+    folder = keys.stream_prefix(GONE)
+    store.put_bytes(keys.stream_member(folder, "v1/00001.m4s"), b"x" * 32, "video/iso.segment")
+    job = media.job_of(house.track.id)
+    assert job is not None
+    with transaction():
+        job.state, job.stream_prefix = JobState.RUNNING, folder
+    made = rounds.sweep(at_once=True)
+    assert made.clean
+    assert members(store, folder) == ["v1/00001.m4s"], "no playlist names it yet"
+    with transaction():
+        job.state = JobState.DONE
+    assert [each.key for each in rounds.sweep(at_once=True).removed] == [folder]
+
+
 def test_what_a_waiting_zip_is_packed_of_is_kept(house: House, store: S3Store) -> None:
     with transaction():
         downloads.ask_for_archive(downloads.licensed(house.owner.id, house.release.id), "flac")
