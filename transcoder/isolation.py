@@ -17,12 +17,12 @@ _LIBRARIES = (
     "/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib", "/nix/store", "/gnu/store",
     "/etc/ld.so.cache", "/etc/alternatives",
 )  # fmt: skip
-_NAMESPACES = ("--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL", "--die-with-parent")
+NAMESPACES = ("--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL", "--die-with-parent")
 
 
 def missing() -> str | None:
     """Why children run without namespaces of their own here; None where they have them. Found out once."""
-    return _tried()[1]
+    return tried()[1]
 
 
 def notice() -> str | None:
@@ -42,14 +42,14 @@ def wrap(command: Sequence[str], *, reads: Iterable[Path], work: Path | None) ->
     The child sees the system's libraries, its own executable and `reads`, all read-only, and can write in `work`,
     which is where it starts. It inherits the open files of whoever starts it.
     """
-    bubblewrap = _tried()[0]
+    bubblewrap = tried()[0]
     return list(command) if bubblewrap is None else _wrapped(bubblewrap, command, reads, work)
 
 
 def _wrapped(bubblewrap: Path, command: Sequence[str], reads: Iterable[Path], work: Path | None) -> list[str]:
     executable = Path(command[0]).resolve()
     seen = [path for path in (*_system(), executable, *reads) if path.exists()]
-    args = [str(bubblewrap), *_NAMESPACES]
+    args = [str(bubblewrap), *NAMESPACES]
     for path in dict.fromkeys(seen):
         args += ["--ro-bind", str(path.resolve()), str(path)]
     args += ["--dev-bind", "/dev/null", "/dev/null"]
@@ -65,7 +65,7 @@ def _system() -> tuple[Path, ...]:
 
 
 @functools.cache
-def _tried() -> tuple[Path | None, str | None]:
+def tried() -> tuple[Path | None, str | None]:
     """The bubblewrap to use, or None and why there is none: it is tried on a program that does nothing."""
     if sys.platform != "linux":
         return None, "namespaces are Linux's, and this is not Linux"

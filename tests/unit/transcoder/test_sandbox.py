@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
+import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+from support import malice
 
-from transcoder import sandbox
+from transcoder import isolation, sandbox
 from transcoder.errors import DiskFull, EncodeFailed, TimedOut
 
 
@@ -110,3 +116,159 @@ def test_a_child_has_none_of_our_environment(tmp_path: Path, monkeypatch: pytest
         wall_seconds=30,
     )
     assert said == "None"
+
+
+@pytest.fixture(params=["with bubblewrap", "without"])
+def layers(request: pytest.FixtureRequest) -> Iterator[str]:
+    if request.param == "without":
+        with malice.without_bubblewrap():
+            yield request.param
+    else:
+        if isolation.missing():
+            pytest.skip(f"this machine gives no namespaces: {isolation.missing()}")
+        yield request.param
+
+
+def say(tmp_path: Path, code: str, **more: Any) -> str:
+    """What a child that runs this code writes to stderr."""
+    command = dataclasses.replace(python(f"import os, sys\n{code}"), **more)
+    (said,) = sandbox.run_all([command], cwd=tmp_path, at_once=1, wall_seconds=60)
+    return said
+
+
+def test_a_child_sees_its_own_directory_and_nobody_elses(tmp_path: Path) -> None:
+    if isolation.missing():
+        pytest.skip(f"this machine gives no namespaces: {isolation.missing()}")
+    other = tmp_path / "other"
+    work = tmp_path / "work"
+    for folder in (other, work):
+        folder.mkdir()
+    (other / "master").write_text("theirs")
+    code = f"""
+for path in ({str(other / "master")!r}, {sandbox.__file__!r}, '/etc/passwd', '/proc/1/environ', '/tmp/.X11-unix'):
+    try:
+        os.stat(path)
+        sys.stderr.write(path)
+    except FileNotFoundError:
+        pass
+for path in ('/written', '/lib/written', '/dev/shm/written'):
+    try:
+        open(path, 'w')
+        sys.stderr.write(path)
+    except OSError:
+        pass
+open('mine', 'w').write(str(os.getppid()))
+"""
+    assert say(work, code) == ""
+    assert (work / "mine").read_text() == "1"  # nobody else is in its world but the first process of it
+
+
+def test_a_child_has_no_network(tmp_path: Path) -> None:
+    if isolation.missing():
+        pytest.skip(f"this machine gives no namespaces: {isolation.missing()}")
+    listener = malice.Listener()
+    code = f"""
+import socket
+try:
+    socket.create_connection(('127.0.0.1', {listener.port}))
+    sys.stderr.write('connected')
+except OSError:
+    pass
+# Its loopback is its own: what it sends there, nobody else hears.
+socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', {listener.port}))
+"""
+    assert say(tmp_path, code) == ""
+    assert listener.connections == 0
+    listener.close()
+
+
+def test_inputs_are_open_files_each_with_a_place_of_its_own(tmp_path: Path, layers: str) -> None:
+    secret = tmp_path / "elsewhere" / "master"
+    secret.parent.mkdir()
+    secret.write_bytes(b"0123456789")
+    work = tmp_path / "work"
+    work.mkdir()
+    code = f"""
+first, second = {sandbox.FIRST_INPUT}, {sandbox.FIRST_INPUT + 1}
+told = os.read(first, 4) + os.read(second, 6) + os.read(first, 4)
+try:
+    os.write(first, b'x')
+except OSError:
+    told += b' not writable'
+sys.stderr.write(told.decode())
+"""
+    assert say(work, code, inputs=(secret, secret)) == "01230123454567 not writable"
+
+
+def test_limits_hold(tmp_path: Path, layers: str) -> None:
+    code = """
+import resource
+names = 'CORE NOFILE DATA AS FSIZE NPROC CPU'.split()
+sys.stderr.write(' '.join(str(resource.getrlimit(getattr(resource, 'RLIMIT_' + name))[1]) for name in names))
+"""
+    core, files, data, space, size, tasks, cpu = map(int, say(tmp_path, code, memory=1 << 30).split())
+    assert (core, files, data) == (0, 128, 1 << 30)
+    assert data < space < 1 << 40
+    assert 0 < size < 1 << 40
+    assert 0 < tasks < 1 << 17
+    assert 0 < cpu < 60 * 1000
+
+
+def test_memory_is_not_given_beyond_the_limit(tmp_path: Path, layers: str) -> None:
+    with pytest.raises(EncodeFailed, match="MemoryError"):
+        say(tmp_path, "bytearray(2 << 30)", memory=1 << 30)
+
+
+def test_processor_time_ends(tmp_path: Path, layers: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "_CORES", 0)  # leaves one second
+    with pytest.raises(EncodeFailed, match=r"SIGXCPU|SIGKILL"):
+        say(tmp_path, "while True: pass")
+
+
+def test_an_input_that_is_gone_is_named(tmp_path: Path) -> None:
+    with pytest.raises(EncodeFailed, match="No such file"):
+        say(tmp_path, "", inputs=(tmp_path / "gone",))
+
+
+def test_children_end_with_a_worker_that_is_killed(tmp_path: Path, layers: str) -> None:
+    """SIGKILL leaves the worker no time to end anybody; the kernel does it, through bubblewrap too."""
+    (tmp_path / "work").mkdir()
+    tests = Path(__file__).parents[2]
+    program = f"""
+import sys
+from pathlib import Path
+sys.path.insert(0, {str(tests)!r})
+import contextlib
+from support import malice
+from transcoder import sandbox
+library = Path(sys.base_prefix) / "lib"
+code = "import os, time; open('there', 'w').close(); os.fork(); print({str(tmp_path)!r}); time.sleep(600)"
+command = sandbox.Command((sys.executable, "-I", "-c", code), reads=(library,))
+with malice.without_bubblewrap() if {layers == "without"} else contextlib.nullcontext():
+    sandbox.run_all([command], cwd=Path({str(tmp_path / "work")!r}), at_once=1, wall_seconds=600)
+"""
+    worker = subprocess.Popen([sys.executable, "-c", program])
+    until(lambda: (tmp_path / "work" / "there").exists())
+    assert running(str(tmp_path))
+    worker.kill()
+    worker.wait()
+    # Without namespaces a process that the child itself started outlives it; FFmpeg starts none.
+    until(lambda: len(running(str(tmp_path))) <= (0 if layers == "with bubblewrap" else 1))
+    for process in running(str(tmp_path)):
+        process.kill()
+
+
+def until(true: Callable[[], bool]) -> None:
+    while not true():
+        time.sleep(0.02)
+
+
+def test_a_host_without_namespaces_is_told_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolation, "NAMESPACES", ("--no-such-option",))
+    isolation.tried.cache_clear()
+    try:
+        assert "no-such-option" in (isolation.missing() or "")
+        assert "docs/operations.md" in (isolation.notice() or "")
+        assert isolation.wrap(["true"], reads=(), work=None) == ["true"]
+    finally:
+        isolation.tried.cache_clear()
