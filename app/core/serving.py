@@ -21,7 +21,6 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 # What stands in a store under a name that stays while the content grows: a playlist of a film on air.
 REVALIDATED = "private, no-cache"
 
-_WORTH_PACKING = 256  # bytes; below, gzip's own header eats what it saves
 
 _RANGE = re.compile(r"bytes=\s*(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))\s*")
 
@@ -78,7 +77,7 @@ def serve_text(
     except ObjectMissing:
         raise NotFound(_("There is nothing at this address. It may have moved, or the link is incomplete.")) from None
     text = b"".join(body.chunks)
-    packed = len(text) >= _WORTH_PACKING and parse_accept_header(accept_encoding, Accept).quality("gzip") > 0
+    packed = parse_accept_header(accept_encoding, Accept).quality("gzip") > 0
     if if_none_match is not None and _matches(if_none_match, body.info.etag):
         response = _describe(Response(status=304), body.info, cache_control, None)
     else:
