@@ -19,6 +19,7 @@ from transcoder import (
     chunks,
     commands,
     film,
+    film_file,
     ladder,
     loudness,
     masters,
@@ -109,14 +110,16 @@ class Feature:
     def _watch(self, tasks: Sequence[Future[None]], cut: Sequence[Chunk]) -> None:
         """Put on air what is done and tell how far it is, until every part has ended or one has failed."""
         pending = set(tasks)
+        far = 0.0
         while pending:
             done, pending = wait(pending, timeout=_LOOK_SECONDS, return_when=FIRST_EXCEPTION)
             for task in done:
                 task.result()
             reports = self.desk.reports()
             self.on_air.take(reports)
-            mine = sum(self._parts.values())
-            self.desk.progress("encode", 0.03 + 0.87 * min(1.0, (len(reports) + min(1.0, mine)) / max(1, len(cut))))
+            made = len(reports) + sum(dict(self._parts).values()) + len(self._opened) / 2
+            far = max(far, min(1.0, made / (len(cut) + 1)))
+            self.desk.progress("encode", 0.03 + 0.86 * far)
 
     def _progress(self, number: int | None = None) -> Callable[[float], None]:
         def told(fraction: float) -> None:
@@ -248,7 +251,7 @@ class Feature:
         film.tile(pictures, self.work, strip)
         (self.work / commands.FILES).mkdir(exist_ok=True)
         seconds = ladder.segment_seconds(self.probe)
-        target, copied = film.film_file(master, self.probe, self.work, lambda: self._clear(rungs[0].name, seconds))
+        target, copied = film_file.film_file(master, self.probe, self.work, lambda: self._clear(rungs[0].name, seconds))
         audible = self.probe.audio is not None
         return Encoded(
             files={"mp4": target},

@@ -118,7 +118,7 @@ def _audio(job: TranscodeJob, store: MediaStore, work: Path, desk: Desk) -> _Mad
             rungs.append(streams.Rendered(sealed.stretch, sealed.init))
             members += sealed.members
         playlists = streams.compose(rungs, segment_seconds=ladder.segment_seconds(job.probe))
-    with _timed(timings, "send"):
+    with _timed(timings, "store"):
         storing.put_members(store, job.stream_address, members)
         storing.put_playlists(store, job.stream_address, playlists.texts)
     return encoded, playlists, timings
@@ -146,12 +146,14 @@ def _enough_disk(work: Path) -> Iterator[None]:
 def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
     started = time.monotonic()
     yield
-    timings[stage] = time.monotonic() - started
+    timings[stage] = timings.get(stage, 0.0) + time.monotonic() - started
 
 
 def _tag(job: TranscodeJob, store: MediaStore, encoded: encode.Encoded) -> None:
     cover = store.get_bytes(job.cover_key) if job.cover_key else None
     for path in encoded.files.values():
+        if path.suffix == ".flac" and job.probe.chapters:
+            tags.write_chapters(path, job.probe.chapters)
         tags.write_tags(path, job.tags, cover)
 
 

@@ -16,6 +16,7 @@ from app.licenses.models import License
 from app.media.models import Master, Rendition, RenditionKind, StreamKey
 from media_store import keys
 from media_store.interface import MediaStore
+from transcoder.contract import segment_key
 
 _numbers = itertools.count(1)
 
@@ -106,13 +107,13 @@ def rendition(
 
 
 def stream(track: Track, store: MediaStore, key: bytes = b"0123456789abcdef", name: str = "") -> Rendition:
-    """A stream of one short segment, encrypted with `key` as RFC 8216 wants it, and the key on record."""
+    """A stream of one short segment, encrypted as RFC 8216 wants it, and `key` on record as the stream's own."""
     playlist = (
         "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:6\n#EXT-X-PLAYLIST-TYPE:VOD\n"
         '#EXT-X-MAP:URI="init.mp4"\n#EXT-X-KEY:METHOD=AES-128,URI="../key/0.key"\n'
         "#EXTINF:6.0,\n00001.m4s\n#EXT-X-ENDLIST\n"
     )
-    encryptor = Cipher(algorithms.AES(key), modes.CBC((1).to_bytes(16, "big"))).encryptor()
+    encryptor = Cipher(algorithms.AES(segment_key(key, 0)), modes.CBC((1).to_bytes(16, "big"))).encryptor()
     clear = f"segment of {track.title}".encode()
     padding = 16 - len(clear) % 16
     sealed = encryptor.update(clear + bytes([padding]) * padding) + encryptor.finalize()
