@@ -28,11 +28,15 @@ class OnAir:
         self._told = False
 
     def sound(self, rung: ladder.AudioRung, sealed: package.Sealed) -> None:
-        """Take some more segments of a sound; such as begin where others did replace them."""
+        """Take some more segments of a sound; what begins where something shorter did replaces it."""
         with self._lock:
             self._sounds[rung.name] = rung
             self._inits[rung.name] = sealed.init
-            self._stretches.setdefault(rung.name, {})[sealed.stretch.first] = sealed.stretch
+            known = self._stretches.setdefault(rung.name, {})
+            before = known.get(sealed.stretch.first)
+            # The opening's one segment may come in after the whole sound that begins with it.
+            if before is None or len(before.seconds) < len(sealed.stretch.seconds):
+                known[sealed.stretch.first] = sealed.stretch
             self._write()
 
     def subtitles(self, texts: Sequence[streams.Text]) -> None:
