@@ -160,6 +160,8 @@ class Stream:
         ]
         if own is None:
             return []
+        if own.role == "audio":  # a variant of sound alone: another language is played instead of it, not beside it
+            return [(own,), *((sound,) for sound in sounds)]
         return [(own, sound) for sound in sounds] or [(own,)]
 
 
@@ -350,6 +352,8 @@ def _measure(piece: Piece, data: bytes, tracks: tuple[fragments.Track, ...]) -> 
     piece.decode_start, piece.decode_end = own[0].decode, own[-1].decode + own[-1].duration
     piece.start = (min(each.shown for each in own) - main.shift) / main.timescale
     piece.seconds = sum(each.duration for each in own) / main.timescale
+    if main.handler == "soun" and main.shift > 0 > piece.start:  # the encoder's priming, which nobody hears
+        piece.start, piece.seconds = 0.0, max(0.0, piece.seconds + piece.start)
     piece.longest_sample = max(each.duration for each in own) / main.timescale
     if main.handler == "vide":
         known = [(each, fragments.holds_idr(data, each, main)) for each in own]
