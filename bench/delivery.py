@@ -1,0 +1,336 @@
+"""What the edge costs against raw nginx on the same files, measured with wrk side by side. `--json` prints the goals.
+
+Several rounds go over all the ways in turn, and medians are compared, so that whatever else the machine does falls on
+all of them. wrk and nginx share the machine, and wrk copies every byte, so it works harder than nginx does; the last
+column is therefore nginx's own time on a core for a request. The edge is the production configuration, started by
+nginx/start, its cache filled from a real S3 server; every request carries a signature that it verifies. All of them,
+raw nginx too, run with as many workers as cores, `sendfile`, `tcp_nopush` and an open-file cache, and log no hit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import contextlib
+import getpass
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from app.engines import processes
+from app.engines.s3 import SeaweedFS
+from app.settings import ROOT
+from media_store import keys, signing
+from media_store.s3 import S3Store
+
+SEGMENT_BYTES = 192 * 1024
+SEGMENTS = 60
+SECRET = "the-secret-in-force"  # noqa: S105
+SESSION = "bcdfghjkmnpqrstv"
+PREFIX = keys.stream_prefix("ab" * 32)
+GOAL = 0.95
+
+RAW = "raw nginx"
+EDGE = "the edge: verdict by njs, kept 30 s"
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to the same files: where it answers, and what stands before a segment's name."""
+
+    port: int
+    prefix: str
+
+
+@dataclass(frozen=True)
+class Round:
+    """What wrk saw in one round."""
+
+    requests: float  # per second
+    bytes: float  # per second
+    core: float  # microseconds of a core that nginx spent on a request
+
+
+def main() -> None:
+    """Measure, print, exit 1 when a goal is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=int, default=3, help="of one way in one round")
+    parser.add_argument("--connections", type=int, default=16)
+    arguments = parser.parse_args()
+    for program, package in (("nginx", "nginx libnginx-mod-http-js"), ("wrk", "wrk")):
+        if not shutil.which(program):
+            raise SystemExit(f"{program} is not installed. Debian, Ubuntu: apt install {package}")
+    directory = Path(tempfile.mkdtemp(prefix="wavecrate-bench-"))
+    try:
+        with _serving(directory) as ways:
+            seen = _measure(ways, directory, arguments.rounds, arguments.seconds, arguments.connections)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    rows = []
+    for name, rounds in seen.items():
+        rows.append(
+            {
+                "way": name,
+                "requests_per_second": round(statistics.median(r.requests for r in rounds)),
+                "megabytes_per_second": round(statistics.median(r.bytes for r in rounds) / 1e6),
+                "core_microseconds": round(statistics.median(r.core for r in rounds), 1),
+                "requests_of_raw": round(_share(rounds, seen[RAW], "requests"), 3),
+                "bytes_of_raw": round(_share(rounds, seen[RAW], "bytes"), 3),
+            }
+        )
+    [edge] = [row for row in rows if row["way"] == EDGE]
+    goals = [
+        {"name": f"edge, {what} of raw nginx's", "value": edge[of], "goal": f">= {GOAL}", "met": edge[of] >= GOAL}
+        for what, of in (("requests per second", "requests_of_raw"), ("bytes per second", "bytes_of_raw"))
+    ]
+    if arguments.json:
+        print(json.dumps({"goals": goals, "ways": rows, "cores": os.cpu_count()}))
+    else:
+        print(f"{SEGMENT_BYTES // 1024} KB segments, {os.cpu_count()} cores, wrk beside nginx on the same machine")
+        print(f"{'':<38} {'requests/s':>10} {'MB/s':>7} {'of raw':>7} {'core µs':>8}")
+        for row in rows:
+            figures = (
+                f"{row['requests_per_second']:>10} {row['megabytes_per_second']:>7} {row['requests_of_raw']:>7.3f}"
+            )
+            print(f"{row['way']:<38} {figures} {row['core_microseconds']:>8}")
+        for goal in goals:
+            print(f"{goal['name']:<46} {goal['value']:>6}   goal {goal['goal']}  {'met' if goal['met'] else 'MISSED'}")
+    sys.exit(not all(goal["met"] for goal in goals))
+
+
+def _share(rounds: list[Round], raw: list[Round], of: str) -> float:
+    return statistics.median(getattr(r, of) for r in rounds) / statistics.median(getattr(r, of) for r in raw)
+
+
+def _measure(
+    ways: dict[str, Way], directory: Path, rounds: int, seconds: int, connections: int
+) -> dict[str, list[Round]]:
+    scripts = {name: _script(directory / f"{way.port}.lua", way) for name, way in ways.items()}
+    seen: dict[str, list[Round]] = {name: [] for name in ways}
+    for number in range(rounds + 1):
+        order = list(ways) if number % 2 else list(reversed(ways))
+        for name in order:
+            found = _wrk(ways[name], scripts[name], seconds if number else 1, connections)
+            if number:  # the first round only warms
+                seen[name].append(found)
+    return seen
+
+
+def _script(path: Path, way: Way) -> Path:
+    path.write_text(
+        "local n = 0\nrequest = function()\n"
+        f'  n = n % {SEGMENTS} + 1\n  return wrk.format("GET", string.format("{way.prefix}aac-256/%05d.m4s", n))\nend\n'
+    )
+    return path
+
+
+def _wrk(way: Way, script: Path, seconds: int, connections: int) -> Round:
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), f"http://127.0.0.1:{way.port}/"]
+    before = _core_seconds()
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    if "Non-2xx" in said or "Socket errors" in said:
+        raise SystemExit(f"Port {way.port} did not serve every segment:\n{said}")
+    count, took = re.search(r"(\d+) requests in ([\d.]+)s", said).groups()  # type: ignore[union-attr]
+    amount, unit = re.search(r"Transfer/sec:\s+([\d.]+)(\w+)", said).groups()  # type: ignore[union-attr]
+    core = (_core_seconds() - before) / int(count) * 1e6
+    return Round(int(count) / float(took), float(amount) * {"KB": 2**10, "MB": 2**20, "GB": 2**30}[unit], core)
+
+
+def _core_seconds() -> float:
+    """What all our servers have spent on a core so far (Linux counts it in nanoseconds)."""
+    spent = 0
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(OSError):
+            spent += int(Path(f"/proc/{child.pid}/schedstat").read_text().split()[0])
+    return spent / 1e9
+
+
+@contextmanager
+def _serving(directory: Path) -> Iterator[dict[str, Way]]:
+    """Every way up and its cache filled."""
+    bodies = {f"{PREFIX}aac-256/{n:05}.m4s": os.urandom(SEGMENT_BYTES) for n in range(1, SEGMENTS + 1)}
+    for name, body in bodies.items():
+        path = directory / "files" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+    raw, own, cached, linked, each, flask = processes.free_ports(6)
+    ways = {
+        RAW: Way(raw, f"/{PREFIX}"),
+        EDGE: Way(own, _signed(SECRET)),
+        "secure_link (MD5), same cache": Way(linked, _linked(SECRET)),
+        "njs for each request, same cache": Way(each, _signed(SECRET)),
+        "no signature, cached without alignment": Way(cached, f"/{PREFIX}"),
+        "through Flask (gunicorn, 2 workers)": Way(flask, _signed(SECRET)),
+    }
+    s3 = SeaweedFS(directory)
+    servers: list[tuple[subprocess.Popen[bytes], signal.Signals]] = []
+
+    def start(name: str, command: list[str], env: dict[str, str], address: str) -> None:
+        log = directory / "log" / f"{name}.log"
+        process = processes.start(command, log=log, env={"PATH": os.environ["PATH"]} | env, death_signal=signal.SIGTERM)
+        servers.append((process, signal.SIGTERM))
+        processes.wait_for_http(address, process, name=name, log=log, seconds=30)
+
+    try:
+        s3.start()
+        store = S3Store(
+            endpoint_url=s3.endpoint_url, bucket="wavecrate", access_key=s3.access_key, secret_key=s3.secret_key
+        )
+        store.ensure_bucket()
+        for name, body in bodies.items():
+            store.put_bytes(name, body, "video/iso.segment")
+        start("edge", ["sh", str(ROOT / "nginx" / "start")], _edge_env(s3, own, directory), _at(own, "/edge/healthz"))
+        conf = _comparison(directory, raw=raw, cached=cached, linked=linked, each=each)
+        start(
+            "nginx",
+            ["nginx", "-e", "stderr", "-p", str(directory), "-c", str(conf)],
+            {"SIGNING_SECRET": SECRET},
+            _at(raw),
+        )
+        start("gunicorn", _gunicorn(flask), _shop_env(s3), _at(flask, "/healthz"))
+        for name, way in ways.items():
+            for number in range(1, SEGMENTS + 1):
+                address = _at(way.port, f"{way.prefix}aac-256/{number:05}.m4s")
+                with urllib.request.urlopen(address, timeout=30) as answer:  # noqa: S310
+                    if answer.read() != bodies[f"{PREFIX}aac-256/{number:05}.m4s"]:
+                        raise SystemExit(f"{name} does not serve what was stored.")
+        time.sleep(1)
+        yield ways
+    finally:
+        for process, number in reversed(servers):
+            processes.stop(process, number, grace=5)
+        s3.stop()
+
+
+def _at(port: int, path: str = "/") -> str:
+    return f"http://127.0.0.1:{port}{path}"
+
+
+def _signed(secret: str) -> str:
+    return signing.sign(secret, prefix=PREFIX, session=SESSION, expires=int(time.time()) + 24 * 3600)
+
+
+def _linked(secret: str) -> str:
+    expires = int(time.time()) + 24 * 3600
+    digest = hashlib.md5(f"{expires} {SESSION} {PREFIX} {secret}".encode()).digest()  # noqa: S324
+    return f"/media/{expires}.{SESSION}.{base64.urlsafe_b64encode(digest).decode().rstrip('=')}/{PREFIX}"
+
+
+def _edge_env(s3: SeaweedFS, port: int, directory: Path) -> dict[str, str]:
+    return {
+        "SIGNING_SECRET": SECRET,
+        "S3_ENDPOINT_URL": s3.endpoint_url,
+        "S3_ACCESS_KEY": s3.access_key,
+        "S3_SECRET_KEY": s3.secret_key,
+        "EDGE_APP": "127.0.0.1:9",
+        "EDGE_LISTEN": f"127.0.0.1:{port}",
+        "EDGE_RUN": str(directory / "edge"),
+        "EDGE_LOG": str(directory / "access.log"),
+        "EDGE_USER": getpass.getuser(),
+    }
+
+
+def _gunicorn(port: int) -> list[str]:
+    gunicorn = [sys.executable, "-m", "gunicorn", "--worker-class=gthread", "--workers=2", "--threads=16"]
+    return [*gunicorn, "--no-control-socket", f"--bind=127.0.0.1:{port}", "app.wsgi:application()"]
+
+
+def _shop_env(s3: SeaweedFS) -> dict[str, str]:
+    """A shop that is asked for media alone: it reaches the store and needs no database for it."""
+    return {
+        "DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none",
+        "S3_ENDPOINT_URL": s3.endpoint_url,
+        "S3_ACCESS_KEY": s3.access_key,
+        "S3_SECRET_KEY": s3.secret_key,
+        "SECRET_KEY": "a-bench-secret-key",
+        "SIGNING_SECRET": SECRET,
+        "STRIPE_WEBHOOK_SECRET": "whsec_bench_0123456789",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+
+
+def _comparison(directory: Path, *, raw: int, cached: int, linked: int, each: int) -> Path:
+    """Raw nginx, and the edge's cache with other verifications before it (or none)."""
+    rendered = (directory / "edge" / "nginx.conf").read_text()
+    token, file = (
+        re.search(rf"\(\?<{name}>.+?\)(?=/|\(\?:\\\?)", rendered)[0] for name in ("media_token", "media_file")
+    )  # type: ignore[index]
+    link = r"(?<link_expires>[0-9]+)\.(?<link_session>[A-Za-z0-9]{16})\.(?<link_mac>[A-Za-z0-9_-]+)"
+    prefix = "(?<media_prefix>streams/[0-9a-f]{64}/)"
+    inner = f"http://unix:{directory}/edge/inner.sock:/object/$media_prefix$media_file"
+
+    def location(before: str, check: str, origin: str = inner, cache: str = "media") -> str:
+        return f"""location ~ "^{before}{prefix}{file}$" {{
+            {check}
+            slice 1m; proxy_cache {cache}; proxy_cache_key $media_prefix$media_file$slice_range;
+            proxy_cache_valid 200 206 1d;
+            proxy_pass_request_headers off; proxy_set_header Connection ""; proxy_set_header Range $slice_range;
+            proxy_set_header X-Cache-Key $media_prefix$media_file$slice_range; proxy_hide_header X-Align;
+            add_header Cache-Control "private, max-age=86400, immutable"; proxy_pass {origin};
+        }}"""
+
+    script = directory / "each.js"
+    script.write_text(
+        (ROOT / "nginx" / "media.js").read_text().replace("export default { ", "export default { open, ")
+        + """
+function open(r) {
+    const v = r.variables;
+    const parts = v.media_token.split('.');
+    const good = same(mac(process.env.SIGNING_SECRET, parts[0], parts[1], v.media_prefix), parts[2]);
+    return good && Number(parts[0]) * 1000 > Date.now() ? '1' : '';
+}
+"""
+    )
+    user = f"user {getpass.getuser()};" if os.getuid() == 0 else ""
+    temps = "".join(
+        f"{kind}_temp_path {directory}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    check = f"""secure_link $link_mac,$link_expires;
+            secure_link_md5 "$link_expires $link_session $media_prefix {SECRET}";
+            if ($secure_link != "1") {{ return 403; }}"""
+    conf = directory / "comparison.conf"
+    conf.write_text(
+        f"""load_module /usr/lib/nginx/modules/ngx_http_js_module.so;
+{user} daemon off; pid {directory}/nginx.pid; worker_processes auto; pcre_jit on; error_log stderr crit;
+env SIGNING_SECRET;
+events {{ worker_connections 8192; }}
+http {{
+    sendfile on; tcp_nopush on; keepalive_requests 100000; access_log off; server_tokens off; {temps}
+    open_file_cache max=20000 inactive=60s; open_file_cache_valid 60s;
+    default_type video/iso.segment;
+    js_import each from {script};
+    js_set $is_open each.open;
+    proxy_cache_path {directory}/other levels=1:2 keys_zone=media:16m use_temp_path=off;
+    proxy_cache_path {directory}/plain levels=1:2 keys_zone=plain:16m use_temp_path=off;
+    proxy_http_version 1.1; proxy_buffer_size 8k; proxy_buffers 16 16k; proxy_busy_buffers_size 32k;
+    server {{ listen 127.0.0.1:{raw}; root {directory}/files; }}
+    server {{ listen 127.0.0.1:{linked}; {location(f"/media/{link}/", check)} }}
+    server {{ listen 127.0.0.1:{each}; {location(f"/media/{token}/", 'if ($is_open = "") { return 403; }')} }}
+    server {{ listen 127.0.0.1:{cached};
+        {location("/", "", f"http://127.0.0.1:{raw}/$media_prefix$media_file", "plain")}
+    }}
+}}
+"""
+    )
+    return conf
+
+
+if __name__ == "__main__":
+    main()
