@@ -58,7 +58,7 @@ class Result:
     def multivariant(self) -> str:
         return self.store.get_bytes(self.made("stream").key + "multivariant.m3u8").decode()
 
-    def rung(self, name: str) -> Rung:
+    def rung(self, name: str, key: bytes = KEY) -> Rung:
         folder = f"{self.made('stream').key}{name}/"
         text = self.store.get_bytes(folder + "index.m3u8").decode()
         names = [line for line in text.splitlines() if line and not line.startswith("#")]
@@ -71,8 +71,8 @@ class Result:
             text=text,
             init=self.store.get_bytes(folder + "init.mp4"),
             clear=[
-                decrypt_segment(each, segment_key(KEY, key), first + n)
-                for n, (each, key) in enumerate(zip(sealed, keys_of(text), strict=True))
+                decrypt_segment(each, segment_key(key, number), first + n)
+                for n, (each, number) in enumerate(zip(sealed, keys_of(text), strict=True))
             ],
         )
 
