@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ _INPUT = "fd:"
 _PROGRESS = ("-progress", "pipe:1", "-stats_period", "0.5")
 
 # Every output is bit-exact: no dates, no encoder names, nothing of the master's own tags.
-CLEAN: dict[str, Any] = {"map_metadata": -1, "map_chapters": -1, "bitexact": None}
+# Tags of the file and of its streams are named apart, as chapters would lose their titles to a plain -1.
+CLEAN: dict[str, Any] = {"map_metadata:g": -1, "map_metadata:s": -1, "map_chapters": -1, "bitexact": None}
 
 # Folders of a working directory: rungs in the clear, and downloads.
 STREAM, FILES = Path("clear"), Path("files")
@@ -77,3 +79,17 @@ def command(outputs: list[Any], *, cost: float, seconds: float) -> sandbox.Comma
         at = args.index(f"{_INPUT}{path}")
         args[at - 1 : at + 1] = ["-fd", str(number), "-i", "fd:"]  # as any option of an input, before its -i
     return sandbox.Command(tuple(args), cost=cost, seconds=seconds, inputs=tuple(inputs))
+
+
+def with_chapters(run: sandbox.Command, master: Path) -> sandbox.Command:
+    """The command of one output, its chapters taken from the master, which need not be among its inputs yet."""
+    args, inputs = list(run.args), run.inputs
+    if master.absolute() not in inputs:
+        found = sniff.look(master).format
+        named = [part for name, value in accepted.allow_list(found).items() for part in (f"-{name}", value)]
+        added = ["-f", found.demuxer, *named, "-fd", str(sandbox.FIRST_INPUT + len(inputs)), "-i", "fd:"]
+        behind = len(args) - args[::-1].index("fd:")  # the last input
+        args[behind:behind] = added
+        inputs = (*inputs, master.absolute())
+    args[args.index("-map_chapters") + 1] = str(inputs.index(master.absolute()))
+    return replace(run, args=tuple(args), inputs=inputs)

@@ -47,6 +47,16 @@ def language_name(tag: str) -> str:
     return name[:1].upper() + name[1:]
 
 
+def three_letters(tag: str) -> str:
+    """The language's code in ISO 639-2/T, as MP4 wants it; "und" where there is none."""
+    base = tag.split("-")[0]
+    if len(base) == 3:
+        return base
+    codes = sorted(code for code, short in get_global("language_aliases").items() if short == base and len(code) == 3)
+    # Where there are several, the terminology's begins like the short one, the bibliography's like the English name.
+    return next((code for code in codes if code.startswith(base)), codes[0] if codes else "und")
+
+
 def names(told: Sequence[tuple[str, str]], otherwise: str) -> list[str]:
     """A name for each (language, title) that no other of them has: RFC 8216bis, section 4.4.6.1.1, wants that."""
     made: list[str] = []

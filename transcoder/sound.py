@@ -20,7 +20,7 @@ from transcoder.contract import Probe
 _AAC_COST = {64: 0.66, 128: 0.72, 256: 0.85}
 _FLAC_COST, _ANALYSIS_COST, _RESAMPLE_COST = 0.07, 0.26, 0.15
 
-PEAKS, PREVIEW, FILM_FILE = "peaks.txt", "preview.m4a", "sound.m4a"
+PEAKS, PREVIEW = "peaks.txt", "preview.m4a"
 
 
 def master_commands(master: Path, probe: Probe, formats: Sequence[downloads.Format]) -> list[sandbox.Command]:
@@ -134,7 +134,7 @@ def faded(sound: Any, length: float) -> Any:
 
 
 def film_commands(master: Path, probe: Probe) -> list[tuple[ladder.AudioRung | None, sandbox.Command]]:
-    """The encodes of a film's sound: its rungs, what is measured, and the download's where it can't be copied.
+    """The encodes of a film's sound: its rungs, and what is measured.
 
     What is needed to be on air comes first; None stands for what is no rung.
     """
@@ -143,10 +143,6 @@ def film_commands(master: Path, probe: Probe) -> list[tuple[ladder.AudioRung | N
         (rung, rung_command(master, probe, rung)) for rung in ladder.audio_rungs(probe)
     ]
     made.append((None, analysis(master, probe)))
-    if probe.audio.codec != "aac":
-        rate, channels = ladder.lossy_rate(sample_rate(probe)), min(2, probe.audio.channels)
-        options = {"c:a": "aac", "b:a": "256k", "f": "ipod", "ar": rate, "ac": channels, **commands.CLEAN}
-        made.append((None, _sound(master, probe, FILM_FILE, options, _AAC_COST[256])))
     return made
 
 

@@ -117,12 +117,15 @@ def seal(
 _TEXT_LINE = re.compile(r'#EXT-X-MEDIA:TYPE=SUBTITLES,.*URI="(?P<folder>[^"/]+)/index\.m3u8"')
 
 
+_PICTURE_LINE = re.compile(r"#EXT-X-STREAM-INF:.*RESOLUTION=")
+
+
 def listed_anew(multivariant: str, texts: Sequence[playlist.Media]) -> str:
     """A multivariant playlist with these subtitles in the place of those it has; the rest stays as it is."""
     lines = [line for line in multivariant.splitlines() if not _TEXT_LINE.match(line)]
     lines = [re.sub(r',SUBTITLES="[^"]*"', "", line) for line in lines]
     if texts:
-        lines = [_with_subtitles(line) if line.startswith("#EXT-X-STREAM-INF:") else line for line in lines]
+        lines = [_with_subtitles(line) if _PICTURE_LINE.match(line) else line for line in lines]
         first = next(n for n, line in enumerate(lines) if line.startswith("#EXT-X-STREAM-INF:"))
         named = playlist.multivariant([], texts).splitlines()
         lines[first:first] = [line for line in named if line.startswith("#EXT-X-MEDIA:")]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import mutagen
 from mutagen import flac, id3, mp4
 
 from transcoder import gapless, probe, tag_fields
-from transcoder.contract import TagSet
+from transcoder.contract import Chapter, TagSet
 from transcoder.errors import NotMedia
 
 
@@ -47,6 +48,19 @@ def write_tags(path: Path, tags: TagSet, cover_jpeg: bytes | None) -> None:
         _write_ogg(file, tags, cover_jpeg)
     else:
         raise ValueError(f"{path.suffix} files carry no tags")
+
+
+def write_chapters(path: Path, chapters: Sequence[Chapter]) -> None:
+    """Write chapters into a .flac or .ogg, as Vorbis comments: FFmpeg does it for every format but these."""
+    file: Any = mutagen.File(path)
+    if file.tags is None:
+        file.add_tags()
+    for number, chapter in enumerate(chapters, start=1):
+        minutes, rest = divmod(round(chapter.start * 1000), 60_000)
+        at = f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}.{rest % 1000:03}"
+        file.tags[f"CHAPTER{number:03}"] = at
+        file.tags[f"CHAPTER{number:03}NAME"] = chapter.title
+    file.save(padding=_no_padding)
 
 
 # Chapters as FFmpeg puts them into Vorbis comments and ID3: they belong to the sound and stay as they are.

@@ -152,7 +152,7 @@ def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
 def _tag(job: TranscodeJob, store: MediaStore, encoded: encode.Encoded) -> None:
     cover = store.get_bytes(job.cover_key) if job.cover_key else None
     for path in encoded.files.values():
-        if path.suffix == ".flac" and job.probe.chapters:
+        if path.suffix in (".flac", ".ogg") and job.probe.chapters:
             tags.write_chapters(path, job.probe.chapters)
         tags.write_tags(path, job.tags, cover)
 
