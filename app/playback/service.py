@@ -110,7 +110,7 @@ def progress(
     heard = (length if ended else position) if played_ms is None else played_ms
     share = max(0.0, min(heard / length, 1.0)) if length else float(ended)
     told = share if ended else max((step for step in _STEPS if share >= step), default=0.0)
-    if told > session.played_share:
+    if told > session.played_share and licenses.holds(account_id, track.id):  # an editor's listening is no taste
         gained = told - session.played_share
         discovery.record(account_id, track.release_id, EventKind.PLAY, track_id=track.id, value=gained)
         session.played_share = told
