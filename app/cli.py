@@ -133,6 +133,12 @@ def migrate(revision: str, down: bool) -> None:
 
 
 @cli.command()
+def prepare() -> None:
+    """Before a release serves: bring the schema up, make the bucket, tell it about uploads."""
+    _prepare()
+
+
+@cli.command()
 @click.argument("email")
 @click.option("--name", required=True)
 @click.option("--role", type=click.Choice(["listener", "editor", "admin"]), default="listener", show_default=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
 from time import monotonic
 from typing import Any
 
@@ -13,7 +12,7 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DataError
 from werkzeug.exceptions import HTTPException
 
-from app.core import health, i18n, ids, logs, metrics
+from app.core import health, i18n, ids, logs, metrics, proxies
 from app.core.auth import Access, access
 from app.core.db import db
 from app.core.errors import Forbidden, WavecrateError
@@ -28,6 +27,8 @@ _SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 def init_app(app: Flask) -> None:
     """Attach it all to the app."""
+    networks = app.extensions["settings"].trusted_networks
+    app.wsgi_app = proxies.TrustedProxies(app.wsgi_app, networks)  # type: ignore[method-assign]
     app.add_url_rule("/healthz", "healthz", _healthz)
     app.add_url_rule("/readyz", "readyz", _readyz)
     app.add_url_rule("/metrics", "metrics", _metrics)
@@ -79,7 +80,7 @@ def _metrics() -> Response:
 def _begin() -> None:
     """Number the request: by the proxy's number where a proxy of ours gave a sane one."""
     given = request.headers.get("X-Request-ID", "")
-    number = given if _SANE_ID.fullmatch(given) and _from_proxy() else ids.new_id()
+    number = given if _SANE_ID.fullmatch(given) and proxies.BELIEVED in request.environ else ids.new_id()
     request.environ[REQUEST_ID], request.environ[_BEGAN] = number, monotonic()
     logs.begin(request_id=number)
 
@@ -90,14 +91,6 @@ def _end(response: Response) -> Response:
     took = monotonic() - request.environ[_BEGAN]
     metrics.request_answered(request.method, route, response.status_code, took)
     return response
-
-
-def _from_proxy() -> bool:
-    try:
-        caller = ip_address(request.remote_addr or "")
-    except ValueError:
-        return True  # a Unix socket: only a process of this machine reaches it
-    return any(caller in network for network in settings().trusted_networks)
 
 
 def duration(milliseconds: int | None) -> str:
