@@ -33,9 +33,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     """The shop as a WSGI application. No I/O happens here: connections open when first used."""
     settings = settings or load_settings()
     app = Flask("app", root_path=str(ROOT / "app"))
+    before = settings.secret_key_previous
     secure = settings.base_url.startswith("https://")
     app.config.update(
         SECRET_KEY=settings.secret_key.get_secret_value(),
+        SECRET_KEY_FALLBACKS=[before.get_secret_value()] if before else [],
         SQLALCHEMY_DATABASE_URI=settings.sqlalchemy_url,
         SQLALCHEMY_ENGINE_OPTIONS={"pool_pre_ping": True, "pool_size": 10, "max_overflow": 10},
         SESSION_COOKIE_SAMESITE="Lax",

@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     environment: Literal["development", "production"] = "development"
     base_url: str = "http://127.0.0.1:8000"
     secret_key: SecretStr = Field(min_length=16)
+    secret_key_previous: SecretStr | None = Field(
+        default=None, min_length=16, description="still opens sessions; the one before, while a new one takes over"
+    )
     signing_secret: SecretStr = Field(min_length=16, description="signs media URLs; 16 characters or more")
     signing_secret_previous: SecretStr | None = Field(
         default=None, min_length=16, description="still opens media URLs; the one before, while a new one takes over"

@@ -17,6 +17,7 @@ import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,14 @@ from app.engines import instance, processes
 from app.engines.postgres import Postgres
 from app.engines.s3 import SeaweedFS
 from app.factory import create_app
-from app.media.models import JobState, TranscodeJob
+from app.media.models import JobState, Master, Rendition, TranscodeJob
 from app.settings import ROOT, load_settings
 from app.studio import importer
 
 WORKERS = (1, 2, 4)
 NOTHING = "bench.nothing"
 _RATE = 44100
+_IDLE_SECONDS = 10
 
 
 @queue.task(name=NOTHING, queue=queue.DEFAULT)
@@ -122,6 +124,9 @@ def queue_cost(on: Machine, jobs: int) -> list[dict[str, float]]:
     for count in WORKERS:
         with on.workers(count) as started:
             _settle()
+            idle = on.database_cpu()
+            time.sleep(_IDLE_SECONDS)
+            idle = on.database_cpu() - idle
             database, workers = on.database_cpu(), sum(_cpu(each.pid) for each in started)
             with transaction():
                 for _ in range(jobs):
@@ -133,6 +138,9 @@ def queue_cost(on: Machine, jobs: int) -> list[dict[str, float]]:
             told.append(
                 {
                     "workers": count,
+                    "connections_per_worker": round(_connections() / count, 1),
+                    "idle_database_cpu_ms_per_worker_second": round(1000 * idle / _IDLE_SECONDS / count, 2),
+                    "memory_mb_per_worker": round(sum(_memory(each.pid) for each in started) / count / 2**20),
                     "jobs_per_second": round(jobs / wall, 1),
                     "database_cpu_ms_per_job": round(1000 * (on.database_cpu() - database) / jobs, 2),
                     "worker_cpu_ms_per_job": round(1000 * (sum(_cpu(e.pid) for e in started) - workers) / jobs, 2),
@@ -150,7 +158,7 @@ def masters(on: Machine, jobs: int, seconds: float) -> list[dict[str, float]]:
         folder = on.directory / f"masters-{count}"
         folder.mkdir()
         files = [_master(folder / f"{number:03}.wav", seconds, seed=1000 * count + number) for number in range(jobs)]
-        since = db.session.scalar(select(func.now()))
+        since = db.session.scalars(select(func.now())).one()
         price = Money(990, "EUR")
         importer.import_paths(files, price=price, track_price=None, publish=True, on_progress=lambda *_said: None)
         with on.workers(count) as started:
@@ -170,6 +178,7 @@ def masters(on: Machine, jobs: int, seconds: float) -> list[dict[str, float]]:
                 func.count().filter(TranscodeJob.state == JobState.FAILED),
             ).where(mine)
         ).one()
+        stored, sent = _stored(since)
         assert first is not None
         assert last is not None
         wall = (last - first).total_seconds()
@@ -185,6 +194,7 @@ def masters(on: Machine, jobs: int, seconds: float) -> list[dict[str, float]]:
                 "cores_busy": round(worked / wall, 2),
                 "cpu_seconds_per_job": round(worked / jobs, 2),
                 "database_cpu_ms_per_job": round(1000 * database / jobs, 1),
+                "stored_bytes_per_byte_of_master": round(stored / sent, 2),
             }
         )
     return told
@@ -215,6 +225,12 @@ def _cpu(pid: int) -> float:
     return total
 
 
+def _memory(pid: int) -> int:
+    """Bytes of a process and its children that are in memory."""
+    top = psutil.Process(pid)
+    return sum(process.memory_info().rss for process in (top, *top.children(recursive=True)))
+
+
 def _settle() -> None:
     """Let what the workers do when they start (the clock's own jobs) be over."""
     while db.session.scalar(text("SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')")):
@@ -227,6 +243,22 @@ def _left(task: str) -> int:
     left = len(queue.waiting_args(task))
     db.session.rollback()
     return left
+
+
+def _connections() -> int:
+    """To the database, from everybody but us."""
+    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    count = db.session.scalar(text(others))
+    db.session.rollback()
+    return count or 0
+
+
+def _stored(since: datetime) -> tuple[int, int]:
+    """Bytes of what was made of the masters since then, and of the masters."""
+    made = select(func.sum(Rendition.size)).join(Master, Rendition.master_id == Master.id)
+    sent = select(func.sum(Master.size))
+    mine = Master.created_at >= since
+    return int(db.session.scalar(made.where(mine)) or 0), int(db.session.scalar(sent.where(mine)) or 0)
 
 
 def _unfinished() -> int:
@@ -280,12 +312,16 @@ def _tell(figures: dict[str, Any], goals: list[dict[str, Any]]) -> None:
             f"  {row['workers']} workers  {row['jobs_per_second']:>8} jobs/s   {row['ms_per_job']:>6} ms each in a slot"
             f"   CPU per job: database {row['database_cpu_ms_per_job']} ms, worker {row['worker_cpu_ms_per_job']} ms"
         )
+        print(
+            f"{'':<12} each holds {row['connections_per_worker']} connections and {row['memory_mb_per_worker']} MB,"
+            f" and idle costs the database {row['idle_database_cpu_ms_per_worker_second']} ms of CPU a second"
+        )
     print("\nShort masters")
     for row in figures["masters"]:
         print(
             f"  {row['workers']} workers  {row['jobs_per_minute']:>8} jobs/min  × {row['against_one_worker']:<5}"
             f" {row['cores_busy']} cores busy   CPU per job {row['cpu_seconds_per_job']} s,"
-            f" database {row['database_cpu_ms_per_job']} ms"
+            f" database {row['database_cpu_ms_per_job']} ms   stored ÷ master {row['stored_bytes_per_byte_of_master']}"
         )
     print(f"\nThe queue's own share of a short master: {100 * figures['queue_share_of_a_short_master']:.1f} %")
     print(f"One core of the database hands out {figures['jobs_per_second_per_database_core']} jobs/s\n")
