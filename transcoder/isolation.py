@@ -17,7 +17,10 @@ _LIBRARIES = (
     "/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib", "/nix/store", "/gnu/store",
     "/etc/ld.so.cache", "/etc/alternatives",
 )  # fmt: skip
-NAMESPACES = ("--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL", "--die-with-parent")
+# Without a first process of bubblewrap's own in them, so that the CPU time of a child is its parent's to know.
+NAMESPACES = (
+    "--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL", "--die-with-parent", "--as-pid-1",
+)  # fmt: skip
 
 
 def missing() -> str | None:

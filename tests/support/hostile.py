@@ -136,7 +136,10 @@ def _hls(_samples: Samples, target: Target, _rng: random.Random) -> Iterator[Mad
             yield f'{head}#EXT-X-MAP:URI="{address}"\n#EXTINF:9,\n{address}\n#EXT-X-ENDLIST\n'
             yield f"\ufeff{head}#EXT-X-STREAM-INF:BANDWIDTH=1\n{address}\n"
 
-    yield from _named(texts(), (".m3u8", *_MEDIA))
+    # Under its own suffix, where FFmpeg believes it, and under one that is taken.
+    for text, suffix in zip(texts(), cycle(_MEDIA), strict=False):
+        yield "song.m3u8", text.encode()
+        yield f"song{suffix}", text.encode()
 
 
 def _concat(_samples: Samples, target: Target, _rng: random.Random) -> Iterator[Made]:
