@@ -7,6 +7,7 @@ CPU time, memory, file size, open files and processes hold in any case.
 
 from __future__ import annotations
 
+import compileall
 import contextlib
 import functools
 import importlib.util
@@ -97,7 +98,7 @@ def python(module: str, argument: str, *, inputs: tuple[Path, ...], memory: int)
 
     It runs on the bare interpreter: of the installed packages it finds only those that open media.
     """
-    packages = [Path(__file__).parent, *map(_package, ("av", "mutagen", "babel"))]
+    packages = _packages()
     libraries = [package.with_name(package.name + ".libs") for package in packages]  # where wheels keep theirs
     places = list(dict.fromkeys(str(package.parent) for package in packages))
     start = f"import sys; sys.path[:0] = {places!r}; from {module} import main; main()"
@@ -113,11 +114,12 @@ def python(module: str, argument: str, *, inputs: tuple[Path, ...], memory: int)
 
 
 @functools.cache
-def _package(name: str) -> Path:
-    spec = importlib.util.find_spec(name)
-    assert spec is not None
-    assert spec.origin is not None
-    return Path(spec.origin).parent
+def _packages() -> tuple[Path, ...]:
+    ours = Path(__file__).parent
+    # Children cannot write what they compile, and would each compile it again.
+    compileall.compile_dir(ours, maxlevels=0, quiet=2)
+    specs = [importlib.util.find_spec(name) for name in ("av", "mutagen", "babel")]
+    return (ours, *(Path(spec.origin).parent for spec in specs if spec and spec.origin))
 
 
 def require_disk(directory: Path, needed: int) -> None:
