@@ -19,7 +19,7 @@ from app.media.models import JobState
 from app.studio import api, covers, queries, reports, service, uploads
 from app.studio.forms import ActionForm, ReleaseForm
 from app.studio.models import Upload
-from transcoder.accepted import SUFFIXES
+from transcoder.accepted import CALLED, SUFFIXES
 
 blueprint = Blueprint("studio", __name__, url_prefix="/studio")
 blueprint.register_blueprint(api.blueprint)
@@ -64,6 +64,7 @@ def upload() -> str:
         uploads=[_upload_state(upload) for upload in [*pending, *queries.recent_uploads(current_user.id)]],
         stages=queries.stages(),
         accept=",".join(sorted(SUFFIXES)),
+        taken=CALLED,
         most=uploads.MAX_UPLOAD,
         track=track,
         action=ActionForm(),

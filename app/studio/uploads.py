@@ -21,7 +21,7 @@ from app.core.errors import Conflict, WavecrateError
 from app.studio.models import Upload, UploadPart
 from media_store.multipart import StoredPart, part_size_for
 from transcoder.errors import NotMedia
-from transcoder.sniff import SUFFIXES
+from transcoder.accepted import CALLED, SUFFIXES
 
 MAX_UPLOAD = 50 * 1024**3
 RECEIVE = "studio.receive"
@@ -43,7 +43,7 @@ def begin(
     if name is None:
         raise WavecrateError(_("The file needs a name."))
     if Path(name).suffix.lower() not in SUFFIXES:
-        raise WavecrateError(_("The shop takes WAV, AIFF, FLAC, ALAC, MP3, Ogg, Opus, MP4, MOV and MKV."))
+        raise WavecrateError(_("The shop takes %(taken)s.", taken=CALLED))
     if size <= 0:
         raise WavecrateError(_("The file is empty."))
     if size > MAX_UPLOAD:
