@@ -20,8 +20,8 @@ from app.core.db import db
 from app.core.errors import Conflict, WavecrateError
 from app.studio.models import Upload, UploadPart
 from media_store.multipart import StoredPart, part_size_for
-from transcoder.errors import NotMedia
 from transcoder.accepted import CALLED, SUFFIXES
+from transcoder.errors import NotMedia
 
 MAX_UPLOAD = 50 * 1024**3
 RECEIVE = "studio.receive"
