@@ -40,6 +40,7 @@ from transcoder.on_air import OnAir
 _POLL_SECONDS = 0.5
 _LOOK_SECONDS = 1.0
 _SEND_SECONDS = 3.0
+_OPENING_SECONDS = 30.0
 
 
 class _Ended(Exception):
@@ -74,6 +75,7 @@ class Feature:
         try:
             if head is not None:
                 tasks.append(lanes.submit(self._guarded, self._try_opening, head, cut[0], first))
+                wait(tasks, timeout=_OPENING_SECONDS)  # to be on air first: the whole takes the disk and the network
             master = masters.fetch(self.job, self.store, self.work)
             self.timings["fetch"] = time.monotonic() - began
             if head is None:

@@ -28,7 +28,7 @@ export class Stream {
     if (this.over) return;
     if (!Hls.isSupported()) return this.openNatively(playlist, from);
     const hls = new Hls({
-      startPosition: from || -1,
+      startPosition: from || 0, // of a film on air too, which grows at its end
       enableWorker: false, // a worker from a blob costs more than it saves for one stream
       capLevelToPlayerSize: true,
       maxBufferLength: 30,
