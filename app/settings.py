@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     metrics_port: int | None = Field(default=None, ge=1, le=65535, description="where a worker answers /metrics")
     metrics_host: str = "127.0.0.1"
     trusted_proxies: str = Field(
-        default="127.0.0.1,::1", description="whose X-Request-ID is believed: addresses and networks, with commas"
+        default="127.0.0.1,::1", description="whose word on a request is believed: addresses and networks, with commas"
     )
 
     recommender_factors: int = Field(default=64, ge=2, le=64)
