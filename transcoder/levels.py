@@ -53,19 +53,18 @@ class Levels:
     _runs: int = 0
     _longest: int = 0
     _places: list[float] = field(default_factory=list)
-    _open: NDArray[np.int64] = field(init=False)
+    _open: int = 0  # samples at full scale at the end of the last window
 
     def __post_init__(self) -> None:
         self._sums = np.zeros(self.channels)
         self._powers = np.zeros(self.channels)
-        self._open = np.zeros(self.channels, np.int64)
         self._rest = np.zeros(0, np.float32)
 
     def add(self, sound: NDArray[np.float32], integers: NDArray[np.int32] | None) -> None:
         """The next window as floats, and as the integers it was, where it was."""
         if integers is not None:
             self.low_bits |= int(np.bitwise_or.reduce(integers, axis=None)) & 0xFFFFFFFF
-        reach = np.abs(sound)
+        reach = np.abs(sound).max(axis=1)
         loudest = float(reach.max(initial=0.0))
         self.peak = max(self.peak, loudest)
         self._sums += sound.sum(axis=0, dtype=np.float64)
@@ -75,31 +74,24 @@ class Levels:
             self._product += float(np.dot(left, right))
             apart = left - right
             self._difference += float(np.dot(apart, apart))
-        self._clipping(reach, loudest)
-        self._silence(reach.max(axis=1))
+        if loudest >= FULL_SCALE or self._open:
+            self._clipping(reach)
+        self._silence(reach)
         self.frames += len(sound)
 
-    def _clipping(self, reach: NDArray[np.float32], loudest: float) -> None:
-        if loudest < FULL_SCALE:
-            if self._open.any():
-                for channel in range(self.channels):
-                    self._close(channel, 0)
-            return
-        for channel in range(self.channels):
-            full = np.concatenate([[False], reach[:, channel] >= FULL_SCALE, [False]])
-            edges = np.flatnonzero(full[1:] != full[:-1]).reshape(-1, 2)
-            if not len(edges) or edges[0, 0] > 0:
-                self._close(channel, 0)
-            for first, last in edges[(edges[:, 1] - edges[:, 0] >= CLIPPED_SAMPLES) | (edges[:, 0] == 0)]:
-                self._open[channel] += last - first
-                if last < len(reach):
-                    self._close(channel, int(last))
-            if len(edges) and edges[-1, 1] == len(reach) and edges[-1, 0] > 0:
-                self._open[channel] = len(reach) - edges[-1, 0]
+    def _clipping(self, reach: NDArray[np.float32]) -> None:
+        full = np.concatenate([[False], reach >= FULL_SCALE, [False]])
+        runs = np.flatnonzero(full[1:] != full[:-1]).reshape(-1, 2)
+        if not len(runs) or runs[0, 0] > 0:
+            self._close(0)
+        touching = (runs[:, 0] == 0) | (runs[:, 1] == len(reach))
+        for first, last in runs[(runs[:, 1] - runs[:, 0] >= CLIPPED_SAMPLES) | touching]:
+            self._open += int(last - first)
+            if last < len(reach):
+                self._close(int(last))
 
-    def _close(self, channel: int, at: int) -> None:
-        length = int(self._open[channel])
-        self._open[channel] = 0
+    def _close(self, at: int) -> None:
+        length, self._open = self._open, 0
         if length < CLIPPED_SAMPLES:
             return
         self._runs += 1
@@ -117,9 +109,8 @@ class Levels:
 
     def clipping(self) -> Clipping:
         """The cut-off waves so far."""
-        for channel in range(self.channels):
-            self._close(channel, 0)
-        return Clipping(self._runs, self._longest, tuple(round(place, 2) for place in sorted(self._places)))
+        self._close(0)
+        return Clipping(self._runs, self._longest, tuple(round(place, 2) for place in self._places))
 
     def silent_ends(self) -> tuple[float, float] | None:
         """Seconds below -60 dBFS at the start and at the end; None where nothing rises above it."""

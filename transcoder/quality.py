@@ -45,7 +45,7 @@ _CLIPPED_LONG = 24  # samples; one so long is heard by itself
 _FILM_WINDOWS, _FILM_WINDOW_SECONDS = 3, 12.0
 
 # A cliff of a lossy encoder is that steep and that deep; a resampler's is wider.
-_CLIFF_HERTZ, _CLIFF_DECIBELS = 300.0, 20.0
+_CLIFF_HERTZ, _CLIFF_DECIBELS = 300.0, 28.0
 _RESAMPLED_HERTZ, _RESAMPLED_DECIBELS = 1500.0, 18.0
 _USUAL_RATES = ((44_100, 48_000), (88_200, 96_000))
 # Up to where encoders go at a bit rate (kbit/s), as `bench/quality.py` finds it: LAME's MP3; AAC goes a little higher,
@@ -138,7 +138,8 @@ def _overloads(levels: Levels, audio: AudioFacts, true_peak: float) -> list[Find
         bad = clipping.runs / minutes > _CLIPS_A_MINUTE or clipping.longest >= _CLIPPED_LONG
         facts = {"runs": clipping.runs, "longest": clipping.longest, "at": list(clipping.places)}
         found.append(Finding("clipped", "shame" if bad else "note", facts))
-    if true_peak > 0:
+    # Where the wave is cut off, that it also swings over is the same fault.
+    if true_peak > 0 and not any(finding.severity == "shame" for finding in found):
         found.append(Finding("over_full_scale", "note", {"true_peak": round(true_peak, 1)}))
     offset = max(abs(value) for value in levels.offsets())
     if offset > 0.005:
@@ -199,7 +200,7 @@ def _bandwidth(spectrum: Spectrum, audio: AudioFacts) -> list[Finding]:
     lossy = spectrum.cliff(14_500, 20_700, within=_CLIFF_HERTZ, least=_CLIFF_DECIBELS)
     if lossy is not None and audio.sample_rate >= 44_100:
         kbps = next(kbps for limit, kbps in _ENCODER_LIMITS if lossy.hertz <= limit)
-        facts = {"cutoff": round(lossy.hertz, -2), "kbps": kbps, "rate": audio.sample_rate}
+        facts = {"cutoff": round(lossy.hertz, -2), "kbps": kbps, "drop": round(lossy.drop)}
         return [Finding("lossy_source", "shame", facts)]
     for rates in _USUAL_RATES:
         edge = spectrum.cliff(0.86 * rates[0] / 2, rates[1] / 2, within=_RESAMPLED_HERTZ, least=_RESAMPLED_DECIBELS)

@@ -8,11 +8,11 @@ is moved, replaced or taken away.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from sqlalchemy import any_, func, literal, or_, select, text
+from sqlalchemy import ColumnElement, any_, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.types import Integer
 
@@ -166,26 +166,21 @@ def _alike(sha256: str, words: tuple[int, ...]) -> list[tuple[str, float]]:
     if not asked:
         return []
     sought = literal(asked, ARRAY(Integer))
-    word = func.unnest(Inspection.words).column_valued("word")
-    shared = select(func.count()).select_from(word).where(word == any_(sought)).scalar_subquery()
+    own = func.unnest(Inspection.words).table_valued("word").render_derived()
+    shared = select(func.count()).select_from(own).where(own.c.word == any_(sought)).scalar_subquery()
     rows = db.session.execute(
         select(Inspection.sha256, Inspection.fingerprint)
         .where(Inspection.words.overlap(sought), Inspection.sha256 != sha256)
-        .order_by(shared.desc(), text("1"))
+        .order_by(shared.desc(), Inspection.sha256)
         .limit(_CANDIDATES)
     )
     found = [(other, fingerprint.alike(words, theirs)) for other, theirs in rows]
     return [(other, likeness.difference) for other, likeness in found if likeness is not None]
 
 
-def _in_force(which: object) -> dict[str, Master]:
-    """The newest master of each track, of those that `which` chooses tracks by, by track id."""
-    rows = db.session.scalars(
-        select(Master)
-        .where(which)  # type: ignore[arg-type]
-        .distinct(Master.track_id)
-        .order_by(Master.track_id, Master.created_at.desc(), Master.id)
-    )
+def _in_force(which: ColumnElement[bool]) -> dict[str, Master]:
+    """The newest master of each track that `which` chooses masters of, by track id."""
+    rows = db.session.scalars(select(Master).where(which).order_by(Master.created_at, Master.id.desc()))
     return {master.track_id: master for master in rows}
 
 
@@ -194,10 +189,10 @@ def _rate(master: Master) -> int | None:
     return audio["sample_rate"] if audio and master.probe.get("kind") == "audio" else None
 
 
-def _usual_rates(masters: object) -> dict[str, int]:
+def _usual_rates(masters: Iterable[Master]) -> dict[str, int]:
     """The sample rate that most tracks of each release have, the higher of two that are as frequent, by release id."""
-    releases = {master.track.release_id for master in masters}  # type: ignore[attr-defined]
-    tracks = select(Track.id).where(Track.release_id.in_(releases)).scalar_subquery()
+    releases = {master.track.release_id for master in masters}
+    tracks = select(Track.id).where(Track.release_id.in_(releases))
     counted: dict[str, Counter[int]] = {}
     for master in _in_force(Master.track_id.in_(tracks)).values():
         if (rate := _rate(master)) is not None:
