@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from transcoder.errors import N_, TranscoderError
 
-MAX_BYTES = 2 * 1024**2
+MAX_BYTES = 1024**2
 MAX_CUES = 20_000
 MAX_SECONDS = 24 * 3600.0
 _CUE_CHARACTERS = 1_000

@@ -84,15 +84,15 @@ def compose(
     made: dict[str, str] = {}
     for rung in kept:
         made[f"{rung.stretch.name}/index.m3u8"] = playlist.media_playlist(
-            _segments(rung.stretch, segment_seconds), target_duration=target, ended=ended
+            segments(rung.stretch, segment_seconds), target_duration=target, ended=ended
         )
     if iframes is not None and ended:
         made[f"{iframes.stretch.name}/index.m3u8"] = playlist.media_playlist(
-            _segments(iframes.stretch, idr_seconds), target_duration=target, ended=ended, iframes=True
+            segments(iframes.stretch, idr_seconds), target_duration=target, ended=ended, iframes=True
         )
     for text in texts:
         made[f"{text.stretch.name}/index.m3u8"] = playlist.text_playlist(
-            _segments(text.stretch, segment_seconds, "vtt"), target_duration=target
+            segments(text.stretch, segment_seconds, "vtt"), target_duration=target
         )
     subtitles = texts[0].media.group if texts else None
     variants = [_variant(rung, beside, target, frame_rate, subtitles, ended) for rung in (pictures or sounds)]
@@ -108,7 +108,8 @@ def compose(
     return Playlists(made, tuple(sorted(variants, key=lambda each: each.bandwidth)), size, tuple(texts))
 
 
-def _segments(stretch: Stretch, seconds: float, suffix: str = "m4s") -> list[playlist.Segment]:
+def segments(stretch: Stretch, seconds: float, suffix: str = "m4s") -> list[playlist.Segment]:
+    """The lines of a stretch in its playlist; `seconds` is the length of its segments, which decides on their keys."""
     return [
         playlist.Segment(f"{number:05}.{suffix}", each, playlist.key_number(number, seconds))
         for number, each in enumerate(stretch.seconds, start=stretch.first)

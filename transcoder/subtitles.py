@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import ffmpeg
 
-from transcoder import captions, commands, languages, package, playlist, sandbox
+from media_store import keys
+from media_store.interface import MediaStore
+from transcoder import captions, commands, ladder, languages, package, playlist, sandbox, storing, stream
 from transcoder.contract import Probe, Stretch, segment_key
-from transcoder.stream import Text
+from transcoder.stream import ENTRY, Text
 
 GROUP = "subs"
 CONTENT_TYPE = "text/vtt"
@@ -137,3 +142,73 @@ def _with_subtitles(line: str) -> str:
     if ",CLOSED-CAPTIONS=" in line:
         return line.replace(",CLOSED-CAPTIONS=", f"{attribute},CLOSED-CAPTIONS=")
     return line + attribute
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """Subtitles sent beside a film, as WebVTT from `captions.write`; `name` may be empty."""
+
+    sha256: str
+    webvtt: str
+    language: str
+    name: str
+    hearing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """What a stream has now: its `texts` as facts, of which sidecars have a `sha256`; bytes of the sidecars."""
+
+    texts: tuple[dict[str, Any], ...]
+    size: int
+
+
+def attach(
+    sidecars: Sequence[Sidecar],
+    *,
+    store: MediaStore,
+    prefix: str,
+    probe: Probe,
+    stream_key: bytes,
+    texts: Sequence[dict[str, Any]],
+    work: Path,
+) -> Attached:
+    """Store sidecars as renditions of a finished stream and list them, and no others, beside its own subtitles.
+
+    `texts` are the facts of what is listed now. Renditions are named after their content, so that what was cached
+    under a name never changes. Raises StoreError.
+    """
+    own = [_media_of(each) for each in texts if not each.get("sha256")]
+    multivariant = store.get_bytes(keys.stream_member(prefix, ENTRY)).decode()
+    target, duration = _timing(store, prefix, multivariant)
+    told = [(each.language, each.name) for each in own] + [(each.language, each.name) for each in sidecars]
+    titles = languages.names(told, otherwise="Subtitles")[len(own) :]
+    listed, facts, size = list(own), [asdict(each) for each in own], 0
+    seconds = ladder.segment_seconds(probe)
+    for each, title in zip(sidecars, titles, strict=True):
+        folder = f"{GROUP}-{each.sha256[:16]}"
+        cues = captions.read(each.webvtt.encode()).cues
+        stretch, members = seal(cues, work / folder, stream_key, segment_seconds=seconds, duration=duration)
+        index = playlist.text_playlist(stream.segments(stretch, seconds, "vtt"), target_duration=target)
+        prefix_hash = prefix.split("/")[1]
+        storing.put_members(store, prefix_hash, members)
+        storing.put_playlists(store, prefix_hash, {f"{folder}/index.m3u8": index})
+        listed.append(media(folder, title, each.language, hearing=each.hearing))
+        facts.append(asdict(listed[-1]) | {"sha256": each.sha256})
+        size += sum(stretch.sizes)
+    storing.put_playlists(store, prefix.split("/")[1], {ENTRY: listed_anew(multivariant, listed)})
+    return Attached(tuple(facts), size)
+
+
+def _media_of(fact: dict[str, Any]) -> playlist.Media:
+    return playlist.Media(**fact)
+
+
+def _timing(store: MediaStore, prefix: str, multivariant: str) -> tuple[int, float]:
+    """Target duration and length of a stream, from the first of its pictures."""
+    lines = multivariant.splitlines()
+    uri = next(uri for line, uri in pairwise(lines) if _PICTURE_LINE.match(line))
+    text = store.get_bytes(keys.stream_member(prefix, uri)).decode()
+    target = re.search(r"#EXT-X-TARGETDURATION:(\d+)", text)
+    assert target is not None
+    return int(target[1]), sum(float(seconds) for seconds in re.findall(r"#EXTINF:([\d.]+)", text))

@@ -157,3 +157,20 @@ class SoundAlike(Identified, Timestamped, Model):
     one: Mapped[str] = mapped_column(String(64))
     other: Mapped[str] = mapped_column(String(64), index=True)
     difference: Mapped[float] = mapped_column(doc="share of the fingerprints' bits that differ")
+
+
+class Subtitle(Identified, Timestamped, Model):
+    """Subtitles that an editor sent for a film, as WebVTT that is safe to show."""
+
+    __tablename__ = "subtitle"
+    __table_args__ = (Index("uq_subtitle_track_id_sha256", "track_id", "sha256", unique=True),)
+
+    track_id: Mapped[str] = mapped_column(ForeignKey("track.id"))
+    sha256: Mapped[str] = mapped_column(String(64), doc="of the WebVTT, in hex")
+    language: Mapped[str] = mapped_column(String(35), doc="BCP 47, empty where untold")
+    name: Mapped[str] = mapped_column(String(80), doc="what the player's menu says, empty: the language's name")
+    captions: Mapped[bool] = mapped_column(doc="for those who don't hear: sounds are told too")
+    filename: Mapped[str] = mapped_column(String(255))
+    encoding: Mapped[str] = mapped_column(String(12), doc="what the file was read as")
+    cues: Mapped[int]
+    webvtt: Mapped[str] = mapped_column(Text, deferred=True)

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app.catalog.models import Release, Track
 from app.core import clock, ids, queue
 from app.core.db import db
-from app.media import chunks, ingest, queries
+from app.media import chunks, ingest, queries, subtitles
 from app.media.models import JobState, Master, Rendition, RenditionKind, StreamKey, TranscodeJob
 from app.settings import Settings
 from media_store import keys
@@ -232,6 +232,7 @@ def publish(report: contract.RenditionReport) -> None:
     db.session.flush()
     for heard in on_published:
         heard(job.master.track)
+    subtitles.published(track_id)
     retag(job.master.track.release)  # the catalogue may have changed while FFmpeg worked
 
 

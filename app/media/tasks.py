@@ -11,7 +11,7 @@ from procrastinate import JobContext
 from app.core import ids, metrics, queue
 from app.core.db import transaction
 from app.core.store import media_store, settings
-from app.media import chunks, retagging, service
+from app.media import chunks, retagging, service, subtitles
 from app.media.desk import JobDesk
 from app.settings import var_dir
 from media_store.errors import StoreError
@@ -75,6 +75,19 @@ def retag(release_id: str) -> None:
             made = retagging.retagged(each, media_store(), workdir())
             with transaction():
                 service.replace_download(each.rendition.id, old_key, made)
+
+
+@queue.task(name=subtitles.TASK, queue=queue.DEFAULT, retry=queue.BACKOFF)
+def attach_subtitles(track_id: str) -> None:
+    """Put what editors sent for a film into its stream, and take out what they removed."""
+    with queue.queue_context():
+        with transaction():
+            asked = subtitles.wanted(track_id)
+        if asked is None:
+            return  # the stream asks again when it is there
+        attached = subtitles.put_in(asked, media_store(), workdir())
+        with transaction():
+            subtitles.note(asked, attached)
 
 
 def _failed(message: contract.TranscodeJob, reason: str, *, retryable: bool, error: Exception) -> None:

@@ -16,7 +16,7 @@ from app.core.errors import NotFound, WavecrateError
 from app.core.store import media_store
 from app.media import queries as media
 from app.media.models import JobState
-from app.studio import api, covers, queries, reports, service, uploads
+from app.studio import api, covers, queries, reports, service, subtitles, uploads
 from app.studio.forms import ActionForm, ReleaseForm
 from app.studio.models import Upload
 from transcoder.accepted import CALLED, SUFFIXES
@@ -24,6 +24,7 @@ from transcoder.accepted import CALLED, SUFFIXES
 blueprint = Blueprint("studio", __name__, url_prefix="/studio")
 blueprint.register_blueprint(api.blueprint)
 blueprint.register_blueprint(reports.blueprint)
+blueprint.register_blueprint(subtitles.blueprint)
 
 COVER_UPLOAD_LIMIT = 12 * 1024**2
 
@@ -205,7 +206,7 @@ def _state(release: Release) -> dict[str, Any]:
         "stages": queries.stages(),
         "JobState": JobState,
         "action": ActionForm(),
-    }
+    } | subtitles.section(release)
 
 
 def _upload_fragment(upload_id: str) -> str:

@@ -111,7 +111,7 @@ def test_without_empty_lines_cues_are_still_told_apart() -> None:
         (b"00:00:05,000 --> 00:00:01,000\nbackwards", "no subtitles"),
         (b"99:00:05,000 --> 99:00:06,000\nnever", "no subtitles"),
         (b"\xff\xfe\x00\xd8", "not the UTF-16"),
-        (b"x" * (captions.MAX_BYTES + 1), "larger than 2 MB"),
+        (b"x" * (captions.MAX_BYTES + 1), "larger than 1 MB"),
         (b"00:00:01,000 --> 00:00:02,000\na\n\n" * (captions.MAX_CUES + 1), "more than 20000"),
     ],
 )
