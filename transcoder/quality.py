@@ -43,6 +43,7 @@ _HOLE = 2.0
 _CLIPS_A_MINUTE = 6  # more cut-off waves than that are heard
 _CLIPPED_LONG = 24  # samples; one so long is heard by itself
 _FILM_WINDOWS, _FILM_WINDOW_SECONDS = 3, 12.0
+_FRAMES_TO_TELL = 72
 
 # A cliff of a lossy encoder is that steep and that deep; a resampler's is wider.
 _CLIFF_HERTZ, _CLIFF_DECIBELS = 300.0, 28.0
@@ -244,7 +245,7 @@ def _picture(master: Path, probe: Probe, work: Path) -> list[Finding]:
             uneven = max(uneven, share if longest > 1.25 * shortest else 0.0)
     found = []
     # One field comes before the other throughout; a moving pattern that only looks like fields has no such order.
-    if frames >= 12 and max(top, bottom) > 0.5 * frames and min(top, bottom) < 0.1 * max(top, bottom):
+    if frames >= _FRAMES_TO_TELL and max(top, bottom) > 0.75 * frames and min(top, bottom) < 0.05 * frames:
         found.append(Finding("interlaced", "note", {"share": round(max(top, bottom) / frames, 2)}))
     if uneven > 0.05:
         found.append(Finding("variable_frame_rate", "note", {"share": round(uneven, 2)}))
