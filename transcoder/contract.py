@@ -35,7 +35,8 @@ class VideoFacts:
     """The picture of a master, as displayed (rotation applied). `frame_rate` is a fraction.
 
     `transfer`, `primaries` and `matrix` are what H.273 calls them, in libav's words ("smpte2084", "bt2020",
-    "bt2020nc"); "" where untold. Any RGB has the matrix "gbr". `peak_nits` is the brightest light in it (cd/m²), if told.
+    "bt2020nc"); "" where untold. Any RGB has the matrix "gbr". `peak_nits` is the brightest light in it (cd/m²), if
+    told.
     """
 
     codec: str
