@@ -22,7 +22,7 @@ def sign_in_as_editor(page: Page, shop: Shop) -> None:
     page.get_by_label("E-mail").fill("studio@example.org")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.locator("#main").get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="Studio")).to_be_visible()
+    expect(page.get_by_role("heading", name="Studio")).to_be_visible(timeout=20_000)
 
 
 def test_an_editor_sends_a_master_and_publishes_it(page: Page, live_shop: Shop, tmp_path: Path) -> None:

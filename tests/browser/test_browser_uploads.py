@@ -6,10 +6,11 @@ import os
 import random
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, Request, Route, expect
+from playwright.sync_api import BrowserContext, Error, Locator, Page, Request, Route, expect
 
 from tests.browser.shop import Shop
 from tests.browser.test_browser_studio import SLOW, sign_in_as_editor
@@ -55,14 +56,18 @@ class Parts:
         self.page.route(re.compile(rf"partNumber={number}\b"), lambda route: self.held.append(route))
 
     def wait_until_held(self) -> None:
-        while not self.held:
+        for _moment in range(600):
+            if self.held:
+                return
             self.page.wait_for_timeout(50)
+        raise AssertionError("the part was never sent")
 
     def let_go(self) -> None:
+        held, self.held = self.held, []
+        for route in held:
+            with suppress(Error):  # the page gave it up meanwhile
+                route.continue_()
         self.page.unroute_all()
-        for route in self.held:
-            route.continue_()
-        self.held.clear()
 
 
 @pytest.fixture

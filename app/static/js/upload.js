@@ -96,7 +96,9 @@ class Row {
     this.begin = form().action;
     this.root = document.getElementById("upload-row").content.firstElementChild.cloneNode(true);
     this.#part("name").textContent = file.name;
-    for (const of of this.root.querySelectorAll("[data-of]")) of.textContent = `: ${file.name}`;
+    for (const button of this.root.querySelectorAll("button")) {
+      button.setAttribute("aria-label", `${button.textContent}: ${file.name}`);
+    }
     this.#bar.setAttribute("aria-label", `${this.words.textSending}: ${file.name}`);
     this.root.addEventListener("click", (event) => this.#press(event.target.closest("button")?.dataset ?? {}));
     this.transfer = this.#transfer();
@@ -167,7 +169,7 @@ class Row {
     const said = state === "failed" ? "" : words[`text${state[0].toUpperCase()}${state.slice(1)}`];
     this.#part("state").textContent = said ?? "";
     this.#part("state").hidden = !said;
-    const share = sent / this.file.size;
+    const share = this.file.size ? sent / this.file.size : 0;
     this.#bar.parentElement.hidden = isOver;
     if (state === "checking") this.#bar.removeAttribute("value");
     else this.#bar.value = share;

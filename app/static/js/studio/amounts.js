@@ -3,9 +3,9 @@
 const language = () => document.documentElement.lang || "en";
 
 export function bytes(count) {
-  const units = ["byte", "kilobyte", "megabyte", "gigabyte"];
-  const step = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, count)) / 3));
-  return written(count / 1000 ** step, units[step], step > 1 ? 1 : 0, "short");
+  const units = ["kilobyte", "megabyte", "gigabyte"];
+  const step = Math.min(units.length, Math.max(1, Math.floor(Math.log10(Math.max(1, count)) / 3)));
+  return written(count / 1000 ** step, units[step - 1], step > 1 ? 1 : 0, "short");
 }
 
 export function time(seconds) {
