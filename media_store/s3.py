@@ -150,7 +150,7 @@ class S3Store:
             source,
             self.bucket,
             self.prefix + key,
-            ExtraArgs={"ContentType": content_type},
+            ExtraArgs={"ContentType": content_type, "Metadata": _label(key, source)},
             Config=self._transfer,
         )
 
@@ -249,14 +249,22 @@ class S3Store:
             raise StoreError(f"The object store cannot be reached: {error}") from error
 
 
-def _label(key: str, body: Path | bytes) -> dict[str, str]:
-    """What goes with an object whose key doesn't say its SHA-256: that."""
+def _label(key: str, body: Path | bytes | BinaryIO) -> dict[str, str]:
+    """What goes with an object whose key doesn't say its SHA-256: that, unless the source can't be read twice."""
     if keys.digest(key) is not None:
         return {}
     if isinstance(body, bytes):
         return {_SHA256: hashlib.sha256(body).hexdigest()}
-    with body.open("rb") as file:
-        return {_SHA256: hashlib.file_digest(file, "sha256").hexdigest()}
+    if isinstance(body, Path):
+        with body.open("rb") as file:
+            return {_SHA256: hashlib.file_digest(file, "sha256").hexdigest()}
+    if not body.seekable():
+        return {}
+    began, digest = body.tell(), hashlib.sha256()
+    while chunk := body.read(_CHUNK):
+        digest.update(chunk)
+    body.seek(began)
+    return {_SHA256: digest.hexdigest()}
 
 
 def _chunks(key: str, body: Any) -> Iterator[bytes]:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from flask import Flask
+from media_samples import make_film
+from support import rows
 from support.drain import drain
 from support.house import House
+from support.pipeline import transcode
 
+from app.catalog.models import Kind
 from app.cli import cli
 from app.core import queue
 from app.core.db import db, transaction
@@ -252,6 +257,24 @@ def test_a_stream_in_the_making_is_nobody_elses_business(house: House, store: S3
     with transaction():
         job.state = JobState.DONE
     assert [each.key for each in rounds.sweep(at_once=True).removed] == [folder]
+
+
+def test_a_film_as_it_is_really_made_is_clean(app: Flask, store: S3Store, settings: Settings, tmp_path: Path) -> None:
+    track = rows.release("Shore", kind=Kind.FILM).tracks[0]
+    transcode(track, make_film(tmp_path / "shore.mp4", seconds=4), store, settings, tmp_path / "work")
+    db.session.commit()
+    folder = media.stream_of(track.id).key
+    made = rounds.sweep(at_once=True)
+    assert not made.survey.problems
+    # A sound is made before it is known which pictures stay to go with it.
+    assert all(each.key.startswith(f"{folder}aac-") for each in made.removed)
+    assert rounds.look(deep=True, at_once=True).clean
+    told = members(store, folder)
+    assert any(name.endswith(".m4s") for name in told)
+    assert all(store.head(folder + name).sha256 for name in told), "every member can be compared"
+    sound = next(name for name in told if name.endswith(".m4s"))
+    store.delete(folder + sound)
+    assert faults(rounds.look()) == {(HoldingKind.RENDITION, folder + sound, Fault.MISSING)}
 
 
 def test_what_a_waiting_zip_is_packed_of_is_kept(house: House, store: S3Store) -> None:

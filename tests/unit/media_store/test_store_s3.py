@@ -265,6 +265,8 @@ def test_what_the_key_does_not_say_the_object_carries(store: S3Store, tmp_path: 
     store.put_bytes(keys.stream_member(folder, "multivariant.m3u8"), b"#EXTM3U\n", "text/plain")
     store.put_file(keys.stream_member(folder, "a/00001.m4s"), tmp_path / "segment", "video/iso.segment")
     assert store.head(f"{folder}multivariant.m3u8").sha256 == hashlib.sha256(b"#EXTM3U\n").hexdigest()
-    assert store.head(f"{folder}a/00001.m4s").sha256 == SHA
+    store.put_stream(keys.stream_member(folder, "a/index.m3u8"), io.BytesIO(BODY), "text/plain")
+    assert store.head(f"{folder}a/00001.m4s").sha256 == store.head(f"{folder}a/index.m3u8").sha256 == SHA
+    assert store.get_bytes(f"{folder}a/index.m3u8") == BODY
     store.put_bytes(KEY, b"damaged", "audio/flac")
     assert store.head(KEY).sha256 == SHA, "what ought to lie there"
