@@ -4,9 +4,13 @@ from __future__ import annotations
 
 
 class TranscoderError(Exception):
-    """`str(error)` is the reason; `retryable` says whether another attempt could end differently."""
+    """`str(error)` is the reason; `retryable` says whether another attempt could end differently.
+
+    `kind` is one word for what sort of failure it is: the shop has a sentence for each in every language.
+    """
 
     retryable = False
+    kind = "broken"
 
 
 class NotMedia(TranscoderError):
@@ -26,6 +30,7 @@ class EncodeFailed(TranscoderError):
     """FFmpeg gave up. The reason carries its last words."""
 
     retryable = True
+    kind = "encode"
 
 
 class NotStarted(EncodeFailed):
@@ -36,16 +41,20 @@ class TimedOut(TranscoderError):
     """The job took longer than any master of its length should."""
 
     retryable = True
+    kind = "slow"
 
 
 class DiskFull(TranscoderError):
     """The worker's disk cannot hold what the job makes; the reason says how much is missing where."""
 
     retryable = True
+    kind = "disk"
 
 
 class MasterChanged(TranscoderError):
     """The stored master is not the file the job was made for: its SHA-256 differs."""
+
+    kind = "damaged"
 
 
 def N_(text: str) -> str:

@@ -73,7 +73,8 @@ class TranscodeJob(Identified, Timestamped, Model):
     attempt: Mapped[int] = mapped_column(default=0)
     progress: Mapped[float] = mapped_column(default=0.0)
     stage: Mapped[str] = mapped_column(String(40), default="queued")
-    reason: Mapped[str | None] = mapped_column(Text, doc="why it failed, in words for the editor")
+    reason: Mapped[str | None] = mapped_column(Text, doc="why it failed, in English and in detail")
+    failure: Mapped[str | None] = mapped_column(String(12), doc="what sort of failure: the `kind` of TranscoderError")
     started_at: Mapped[datetime | None]
     heartbeat_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]

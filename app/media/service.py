@@ -92,6 +92,7 @@ def claim(job_id: str) -> TranscodeJob | None:
             .values(
                 state=JobState.FAILED,
                 reason=f"The worker was lost {MAX_ATTEMPTS} times while it worked on this master. Look into the file.",
+                failure="lost",
                 finished_at=now,
             )
         )
@@ -236,7 +237,7 @@ def publish(report: contract.RenditionReport) -> None:
     retag(job.master.track.release)  # the catalogue may have changed while FFmpeg worked
 
 
-def fail(job_id: str, attempt: int, reason: str, *, retryable: bool = False) -> bool:
+def fail(job_id: str, attempt: int, reason: str, *, kind: str = "broken", retryable: bool = False) -> bool:
     """Record that an attempt ended without success; return whether there is to be another.
 
     A retryable failure puts the job back to wait, unless it was the last attempt. An attempt that was overtaken
@@ -247,7 +248,8 @@ def fail(job_id: str, attempt: int, reason: str, *, retryable: bool = False) -> 
         return _changed(_running(job_id, attempt).values(waiting))
     if retryable:
         reason = f"{reason} (tried {MAX_ATTEMPTS} times)"
-    if _changed(_running(job_id, attempt).values(state=JobState.FAILED, reason=reason, finished_at=clock.now())):
+    failed = {"state": JobState.FAILED, "reason": reason, "failure": kind, "finished_at": clock.now()}
+    if _changed(_running(job_id, attempt).values(failed)):
         _off_air(job_id)
     return False
 
@@ -330,7 +332,7 @@ def replace_download(rendition_id: str, old_key: str, new: contract.MadeRenditio
 
 def _restart(job: TranscodeJob) -> None:
     job.state, job.stage, job.progress, job.attempt = JobState.QUEUED, "queued", 0.0, 0
-    job.reason, job.finished_at = None, None
+    job.reason, job.failure, job.finished_at = None, None, None
     db.session.flush()
     _defer(job.id)
 

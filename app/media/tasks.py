@@ -92,7 +92,8 @@ def attach_subtitles(track_id: str) -> None:
 
 def _failed(message: contract.TranscodeJob, reason: str, *, retryable: bool, error: Exception) -> None:
     with transaction():
-        again = service.fail(message.job_id, message.attempt, reason, retryable=retryable)
+        kind = "store" if isinstance(error, StoreError) else getattr(error, "kind", "broken")
+        again = service.fail(message.job_id, message.attempt, reason, kind=kind, retryable=retryable)
     metrics.TRANSCODES.labels(message.probe.kind, "again" if again else "failed").inc()
     log.warning("job %s, attempt %s: %s", message.job_id, message.attempt, reason)
     if again:

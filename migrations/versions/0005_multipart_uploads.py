@@ -1,4 +1,4 @@
-"""Uploads in parts that can be resumed."""
+"""Uploads in parts that can be resumed; jobs that say in one word how they failed."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def upgrade() -> None:
     op.execute("UPDATE upload SET active_at = created_at")
     op.alter_column("upload", "active_at", nullable=False)
     op.create_foreign_key(op.f("fk_upload_replaces_id_track"), "upload", "track", ["replaces_id"], ["id"])
+    op.add_column("transcode_job", sa.Column("failure", sa.String(length=12), nullable=True))
     op.create_table(
         "upload_part",
         sa.Column("upload_id", sa.String(length=16), nullable=False),
@@ -38,6 +39,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Uploads are single objects again."""
     op.drop_table("upload_part")
+    op.drop_column("transcode_job", "failure")
     op.drop_constraint(op.f("fk_upload_replaces_id_track"), "upload", type_="foreignkey")
     for column in ("active_at", "part_size", "multipart_id", "replaces_id", "identity"):
         op.drop_column("upload", column)
