@@ -299,7 +299,9 @@ def fetched(store: S3Store, made: MadeRendition, name: str, seconds: float, into
 
 def vmaf(made: Path, master: Path, size: tuple[int, int], every: int) -> float:
     """Mean VMAF of a rung against its master, every so many frames."""
-    grown = f"settb=AVTB,setpts=N,scale={size[0]}:{size[1]}:flags=bicubic,format=yuv420p"
+    # Both are told to have the same colours, lest FFmpeg convert an untagged master "back".
+    tagged = "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
+    grown = f"settb=AVTB,setpts=N,{tagged},scale={size[0]}:{size[1]}:flags=bicubic,format=yuv420p"
     graph = f"[0:v]{grown}[a];[1:v]{grown}[b];[a][b]libvmaf=n_threads={CORES}:n_subsample={every}"
     args = [sandbox.ffmpeg_binary(), "-hide_banner", "-nostdin", "-i", str(made), "-i", str(master), "-lavfi", graph]
     done = subprocess.run([*args, "-f", "null", "-"], capture_output=True, text=True, check=False)
