@@ -77,7 +77,7 @@ def _clipped(facts: dict[str, Any]) -> tuple[str, str]:
     runs = facts["runs"]
     return (
         ngettext(
-            "The sound is clipped: at %(places)s the wave is cut off at full scale.",
+            "The sound is clipped: the wave is cut off at full scale %(num)s time, at %(places)s.",
             "The sound is clipped: the wave is cut off at full scale %(num)s times, first at %(places)s.",
             runs,
             places=places,

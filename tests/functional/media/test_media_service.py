@@ -16,7 +16,7 @@ from app.core.db import db, transaction
 from app.media import queries, service
 from app.media.models import JobState, Rendition, TranscodeJob
 from media_store.s3 import S3Store
-from transcoder.contract import AudioFacts, MadeRendition, Probe, RenditionReport
+from transcoder.contract import AudioFacts, MadeRendition, Probe, RenditionReport, segment_key
 
 PROBE = Probe("wav", "audio", 200.0, AudioFacts("pcm_s16le", 44100, 2, 16, True), None)
 
@@ -50,7 +50,7 @@ def test_the_same_master_twice_is_one_job_on_the_queue(track: Track) -> None:
     assert enqueue(track).id == first.id
     assert queued() == [first.id]
     assert queries.job_of(track.id).state == JobState.QUEUED
-    assert len(queries.stream_key(track.id)) == 16
+    assert len(queries.segment_key(track.id, 0)) == 16
 
 
 def test_a_rolled_back_upload_leaves_no_job(track: Track) -> None:
@@ -72,7 +72,7 @@ def test_the_message_says_what_the_catalogue_says(app: Flask, track: Track) -> N
         1,
         2,
     )
-    assert message.stream_key == queries.stream_key(track.id)
+    assert segment_key(message.stream_key, 7) == queries.segment_key(track.id, 7)
 
 
 def test_an_attempt_that_was_overtaken_can_neither_report_nor_publish(track: Track) -> None:

@@ -101,6 +101,9 @@ EDITORS_ONLY = (
     ("post", "/studio/releases/{release}/publish"),
     ("post", "/studio/releases/{release}/unpublish"),
     ("post", "/studio/tracks/{track}/retry"),
+    ("get", "/studio/releases/{release}/ingest"),
+    ("post", "/studio/releases/{release}/subtitles"),
+    ("post", "/studio/releases/{release}/subtitles/none/remove"),
 )
 
 
