@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Any
 
@@ -21,6 +22,7 @@ from wtforms import (
     ValidationError,
 )
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
+from wtforms.widgets import TextInput
 
 from app.catalog.models import Offer, Release, Track
 from app.catalog.service import DESCRIPTION_LIMIT, NAME_LIMIT, TITLE_LIMIT
@@ -30,15 +32,35 @@ CURRENCIES = ("EUR", "USD", "GBP", "CNY", "HKD", "TWD", "JPY", "SGD", "CHF", "AU
 _CHINESE = {"lang": "zh-Hans"}
 
 
+_COUNT = {"inputmode": "numeric", "size": 3}
+_ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}[0-9]{7}")
+
+
+def _plain_isrc(text: str | None) -> str | None:
+    """An ISRC as it is kept: capitals, without the hyphens it is often printed with."""
+    return re.sub(r"[\s\-‐‑–]", "", text).upper() if text else text
+
+
 class TrackForm(Form):
-    """One row of the track list."""
+    """One row of the track list. Numbers are typed as text: in a grid the arrow keys move between cells."""
 
     track_id = HiddenField()
-    disc = IntegerField(_("Disc"), validators=[InputRequired(), NumberRange(1, 99)])
-    position = IntegerField(_("Number"), validators=[InputRequired(), NumberRange(1, 999)])
+    disc = IntegerField(
+        _("Disc"), validators=[InputRequired(), NumberRange(1, 99)], widget=TextInput(), render_kw=_COUNT
+    )
+    position = IntegerField(
+        _("Number"), validators=[InputRequired(), NumberRange(1, 999)], widget=TextInput(), render_kw=_COUNT
+    )
     title = StringField(_("Title"), validators=[DataRequired(_("A track needs a title.")), Length(max=TITLE_LIMIT)])
     title_zh = StringField(_("Chinese title"), validators=[Length(max=TITLE_LIMIT)], render_kw=_CHINESE)
+    artist = StringField(_("Artist"), validators=[Length(max=NAME_LIMIT)])
+    isrc = StringField("ISRC", filters=[_plain_isrc], render_kw={"size": 12, "autocapitalize": "characters"})
     price = StringField(_("Price by itself"), render_kw={"inputmode": "decimal", "size": 6})
+
+    def validate_isrc(self, field: StringField) -> None:
+        """An ISRC has a country, a registrant, a year and a number: 12 characters."""
+        if field.data and not _ISRC.fullmatch(field.data):
+            raise ValidationError(_("An ISRC is 12 characters, like GBAYE6800011."))
 
 
 class ReleaseForm(FlaskForm):
@@ -97,19 +119,23 @@ class ReleaseForm(FlaskForm):
         self._amount(field)
 
     def validate_tracks(self, field: FieldList) -> None:
-        """Each track's price is an amount, and no two tracks have the same number."""
-        places = set()
+        """Each track's price is an amount, and no two tracks have the same number; each cell says what is wrong."""
+        wrong = False
+        seen: dict[tuple[int | None, int | None], TrackForm] = {}
         for row in field:
             try:
                 self._amount(row.form.price)
             except ValidationError as error:
                 row.form.price.errors = [str(error)]
-                raise
+                wrong = True
             place = (row.form.disc.data, row.form.position.data)
-            if None not in place and place in places:
-                row.form.position.errors = [str(_("Two tracks cannot have the same number. Give each its own."))]
-                raise ValidationError(_("Two tracks cannot have the same number. Give each its own."))
-            places.add(place)
+            if None not in place and place in seen:
+                for twin in (seen[place], row.form):
+                    twin.position.errors = [str(_("Two tracks cannot have the same number. Give each its own."))]
+                wrong = True
+            seen.setdefault(place, row.form)
+        if wrong:
+            raise ValidationError(_("Some cells of the track list cannot be saved as they are."))
 
     def validate_released_on(self, field: DateField) -> None:
         """Recorded music is younger than the phonograph."""
@@ -157,5 +183,7 @@ def _row(track: Track) -> dict[str, Any]:
         "position": track.position,
         "title": track.title,
         "title_zh": track.title_zh,
+        "artist": track.artist.name if track.artist else "",
+        "isrc": track.isrc,
         "price": _written(active_offer(track)),
     }

@@ -73,7 +73,7 @@ def _readiness(tracks: Sequence[Track], jobs: dict[str, TranscodeJob]) -> Readin
     share = sum(1.0 if job.state == JobState.DONE else job.progress for _track, job in found if job) / max(
         1, len(tracks)
     )
-    failed = [(track, job.reason or "") for track, job in found if job and job.state == JobState.FAILED]
+    failed = [(track, why_failed(job)) for track, job in found if job and job.state == JobState.FAILED]
     return Readiness(len(tracks), done, share, failed)
 
 
@@ -164,6 +164,56 @@ def why_refused(upload: Upload) -> str | None:
     message = upload.refused["message"]  # a name by itself: extraction takes a literal in here for a message
     said = str(_(message))
     return said % facts if facts else said
+
+
+def why_failed(job: TranscodeJob) -> str:
+    """What went wrong with a job and what to do about it, in the reader's language; the details are its `reason`."""
+    said = {
+        "damaged": _("The stored master is damaged. Send it again."),
+        "disk": _("The worker's disk is full. Free some space there, then try again."),
+        "encode": _("The encoder could not work with this master. Try again; if it fails again, send another copy."),
+        "lost": _(
+            "The worker was lost more than once over this master. Try again; if it is lost again, send another copy."
+        ),
+        "slow": _("It took longer than a master of this length may. Try again when the machine has less to do."),
+        "store": _("The store of the masters did not answer. Try again in a moment."),
+    }
+    return said.get(
+        job.failure or "", _("Something broke on our side. Try again; if it stays so, tell us the details.")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A track and what can be heard of it: its master, its job, and whether an older master is heard meanwhile."""
+
+    track: Track
+    master: Master | None
+    job: TranscodeJob | None
+    older_is_heard: bool
+
+    @property
+    def failed(self) -> bool:
+        """Whether its transcoding came to a bad end."""
+        return self.job is not None and self.job.state == JobState.FAILED
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being made of it."""
+        return self.job is not None and self.job.state in (JobState.QUEUED, JobState.RUNNING)
+
+
+def recordings(release: Release) -> list[Recording]:
+    """The release's recordings in the order of its tracks."""
+    track_ids = [track.id for track in release.tracks]
+    jobs, streams = media.jobs_of(track_ids), media.streams_of(track_ids)
+    found = []
+    for track in release.tracks:
+        job, stream = jobs.get(track.id), streams.get(track.id)
+        master = job.master if job else media.master_of(track.id)
+        older = stream is not None and master is not None and stream.master_id != master.id
+        found.append(Recording(track, master, job, older))
+    return found
 
 
 def stages() -> dict[str, str]:

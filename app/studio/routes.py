@@ -131,6 +131,8 @@ def changes_in(form: ReleaseForm) -> service.ReleaseEdit:
                 disc=row.form.disc.data,
                 position=row.form.position.data,
                 price=form.track_price(row.form),
+                artist=row.form.artist.data,
+                isrc=row.form.isrc.data,
             )
             for row in form.tracks
         },
@@ -144,6 +146,14 @@ def release_state(release_id: str) -> str:
     found = _release(release_id)
     template = "studio/_row_state.html" if request.args.get("small") else "studio/_publishing.html"
     return render_template(template, **_state(found))
+
+
+@blueprint.get("/releases/<release_id>/recordings")
+@access(Access.EDITOR)
+def recordings(release_id: str) -> str:
+    """What can be heard of each track and what is being made, as a piece of a page."""
+    found = _release(release_id)
+    return render_template("studio/_recordings.html", **_recordings(found), **_state(found))
 
 
 @blueprint.post("/releases/<release_id>/publish")
@@ -193,8 +203,13 @@ def _edit_page(release: Release, form: ReleaseForm) -> str:
         genres=catalog.genres(include_drafts=True),
         cover_limit=COVER_UPLOAD_LIMIT,
         ingest=reports.rows(release),
+        **_recordings(release),
         **_state(release),
     )
+
+
+def _recordings(release: Release) -> dict[str, Any]:
+    return {"recordings": queries.recordings(release)}
 
 
 def _state(release: Release) -> dict[str, Any]:
@@ -218,13 +233,15 @@ def _upload_fragment(upload_id: str) -> str:
 def _upload_state(sent: Upload) -> dict[str, Any]:
     track = catalog.track(sent.track_id, include_drafts=True) if sent.track_id else None
     replaces = catalog.track(sent.replaces_id, include_drafts=True) if sent.replaces_id else None
+    job = media.job_of(track.id) if track else None
     return {
         "upload": sent,
         "sent_bytes": api.sent_bytes(sent) if sent.arrived_at is None else sent.size,
         "refused": queries.why_refused(sent),
         "track": track,
         "replaces": replaces,
-        "job": media.job_of(track.id) if track else None,
+        "job": job,
+        "why": queries.why_failed(job) if job and job.state == JobState.FAILED else None,
         "JobState": JobState,
     }
 

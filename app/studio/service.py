@@ -40,13 +40,15 @@ class TakenIn:
 
 @dataclass(frozen=True, slots=True)
 class TrackEdit:
-    """A track as an editor wants it; no price: sold only with its release."""
+    """A track as an editor wants it; no artist: its release's; no price: sold only with its release."""
 
     title: str
     title_zh: str | None
     disc: int
     position: int
     price: Money | None
+    artist: str | None = None
+    isrc: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,10 @@ def edit_release(release: Release, wanted: ReleaseEdit, *, cover_key: str | None
             catalog.update_track(track, title=release.title, title_zh=release.title_zh)
         else:
             catalog.update_track(track, title=edit.title, title_zh=edit.title_zh)
+        own = edit.artist and fold(edit.artist) != fold(artist.name)
+        catalog.update_track(
+            track, artist=catalog.ensure_artist(edit.artist) if edit.artist and own else None, isrc=edit.isrc or None
+        )
         _price(edit.price, track=known[track_id])
     catalog.reorder(release, {track_id: (edit.disc, edit.position) for track_id, edit in edits.items()})
     media.retag(release)
