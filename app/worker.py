@@ -14,9 +14,9 @@ from procrastinate import App, JobContext, PsycopgConnector
 from procrastinate.middleware import AsyncCallNext
 from procrastinate.worker import Worker
 
-from app.core import logs, metrics, queue
+from app.core import logs, metrics, queue, workplace
 from app.factory import create_app
-from app.settings import Settings, load_settings
+from app.settings import Settings, load_settings, var_dir
 from transcoder import isolation
 
 # The modules whose import registers tasks.
@@ -51,6 +51,9 @@ def run(*, alone: bool = False, settings: Settings | None = None) -> None:
         log.warning(unprotected)
     else:
         log.info("masters are opened in namespaces of their own, without a network")
+    left = workplace.occupy(var_dir() / "work")
+    if left:
+        log.info("cleared %s folders that a lost worker left", left)
     queue.bind(create_app(settings))
     for module in TASKS:
         import_module(module)
