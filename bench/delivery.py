@@ -274,7 +274,7 @@ def _comparison(directory: Path, *, raw: int, cached: int, linked: int, each: in
     )  # type: ignore[index]
     link = r"(?<link_expires>[0-9]+)\.(?<link_session>[A-Za-z0-9]{16})\.(?<link_mac>[A-Za-z0-9_-]+)"
     prefix = "(?<media_prefix>streams/[0-9a-f]{64}/)"
-    inner = f"http://unix:{directory}/edge/inner.sock:/object/$media_prefix$media_file"
+    inner = f"http://unix:{directory}/edge/inner.sock"
 
     def location(before: str, check: str, origin: str = inner, cache: str = "media") -> str:
         return f"""location ~ "^{before}{prefix}{file}$" {{
@@ -312,7 +312,8 @@ function open(r) {
 env SIGNING_SECRET;
 events {{ worker_connections 8192; }}
 http {{
-    sendfile on; tcp_nopush on; keepalive_requests 100000; access_log off; server_tokens off; {temps}
+    sendfile on; tcp_nopush on; request_pool_size 16k; keepalive_requests 100000; access_log off;
+    server_tokens off; {temps}
     open_file_cache max=20000 inactive=60s; open_file_cache_valid 60s;
     default_type video/iso.segment;
     js_import each from {script};

@@ -4,7 +4,7 @@
 import crypto from 'crypto';
 
 const VERDICT_SECONDS = 30;
-const VERIFY = /^\/verify\/([1-9][0-9]{0,11})\.([A-Za-z0-9]{16})\.([A-Za-z0-9_-]{43})\/(streams\/[0-9a-f]{64}\/)$/;
+const SIGNED = /^([1-9][0-9]{0,11})\.([A-Za-z0-9]{16})\.([A-Za-z0-9_-]{43})\/(streams\/[0-9a-f]{64}\/)$/;
 
 // A cached file of nginx's is its own header, the key, the response's headers, then the body. A body that begins
 // within a page costs sendfile a quarter of its throughput, so the headers are filled up to a page's end.
@@ -28,7 +28,7 @@ function same(one, other) {
 
 // Answers 204 while a prefix is open, and says how long the answer may be kept: never past the expiry.
 function verify(r) {
-    const parts = VERIFY.exec(r.uri);
+    const parts = SIGNED.exec(r.headersIn['X-Signed']);
     if (!parts) {
         r.return(403);
         return;

@@ -74,7 +74,7 @@ def test_the_edge_reads_a_path_with_the_same_expressions() -> None:
     token, file = unnamed(signing._TOKEN.pattern), unnamed(signing._FILE.pattern)
     held, ungrouped = unnamed(template), re.sub("[()]", "", token)
     assert f"^/media/({ungrouped})/(streams/[0-9a-f]{{64}}/)({file})(\\?|$)" in held
-    assert f"/^\\/verify\\/{token}\\/(streams\\/[0-9a-f]{{64}}\\/)$/" in unnamed(script)
+    assert f"/^{token}\\/(streams\\/[0-9a-f]{{64}}\\/)$/" in unnamed(script)
 
 
 def test_it_closes_at_the_second_it_names() -> None:
