@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import ffmpeg
 
-from transcoder import boxes, commands, ladder, sandbox, sound
+from transcoder import colour, commands, ladder, sandbox, sound
 from transcoder.contract import Probe
-from transcoder.errors import EncodeFailed
 
 # x264 keeping to a peak rate with several threads reads what they happen to have done so far: never the same bytes
 # twice. Each rung has one; the rungs run side by side.
@@ -36,6 +35,7 @@ def chunk_command(
 ) -> sandbox.Command:
     """Encode some of the film's frames for every rung from one decode, each rung scaled from the one above.
 
+    The first rung's colours are made BT.709's, and so everybody's are.
     The segments come out under `STREAM/<rung>` and begin at time 0. The frames are those that a run over the whole
     film would number so: decoding begins at the key frame before, and the constant rate's grid decides.
     `skipping` names rungs that are not wanted.
@@ -46,13 +46,16 @@ def chunk_command(
     seconds = ladder.segment_seconds(probe) - _HAIR
     wanted = [rung for rung in rungs if rung.name not in skipping]
     for rung in wanted:
-        halves = _sized(picture, rung.width, rung.height)
+        if rung is wanted[0]:
+            halves = standard(picture, probe, rung.width, rung.height)
+        else:
+            halves = sized(picture, rung.width, rung.height)
         if rung is not wanted[-1]:
             halves = halves.filter_multi_output("split", 2)
             halves, picture = halves[0], halves[1]
         name = f"{commands.STREAM}/{rung.name}/clear.m3u8"
         muxed = commands.hls(rung.name, seconds)
-        outputs.append(ffmpeg.output(halves, name, **_x264(rung, preset, rate), **muxed, **commands.CLEAN))
+        outputs.append(ffmpeg.output(halves, name, **x264(rung, preset, rate), **muxed, **commands.CLEAN))
     frames = (end_frame or round(probe.duration * rate[0] / rate[1])) - first_frame
     length = frames * rate[1] / rate[0]
     pixels = sum(rung.width * rung.height for rung in wanted)
@@ -86,11 +89,16 @@ def _stretch(picture: Any, first_frame: int, end_frame: int | None) -> Any:
     return picture.filter("trim", **limits).filter("setpts", f"PTS-{first_frame}")
 
 
-def _sized(picture: Any, width: int, height: int) -> Any:
+def standard(picture: Any, probe: Probe, width: int, height: int) -> Any:
+    assert probe.video is not None
+    return colour.to_sdr(picture, probe.video, width, height)
+
+
+def sized(picture: Any, width: int, height: int) -> Any:
     return picture.filter("scale", width, height, flags="bicubic").filter("setsar", 1).filter("format", "yuv420p")
 
 
-def _x264(rung: ladder.FilmRung, preset: str, rate: tuple[int, int]) -> dict[str, Any]:
+def x264(rung: ladder.FilmRung, preset: str, rate: tuple[int, int]) -> dict[str, Any]:
     gop = ladder.gop_frames(rate)
     return {
         "c:v": "libx264",
@@ -99,6 +107,7 @@ def _x264(rung: ladder.FilmRung, preset: str, rate: tuple[int, int]) -> dict[str
         "crf": rung.crf,
         "maxrate": f"{rung.max_kbps}k",
         "bufsize": f"{2 * rung.max_kbps}k",
+        "x264-params": ladder.x264_params(preset),
         # An IDR picture every so many frames and nowhere else, the same in every rung.
         "g": gop,
         "keyint_min": gop,
@@ -114,9 +123,9 @@ def _x264(rung: ladder.FilmRung, preset: str, rate: tuple[int, int]) -> dict[str
 
 def tile(pictures: Path, work: Path, strip: ladder.Strip) -> None:
     """Make the thumbnail strip of a file that holds its pictures one after the other."""
-    frames = commands.open_master(pictures)["V:0"].filter("scale", strip.width, strip.height).filter("setsar", 1)
+    frames = sized(commands.open_master(pictures)["V:0"], strip.width, strip.height)
     tiled = frames.filter("tile", f"{strip.columns}x{strip.rows}")
-    drawn = commands.command([commands.jpeg(tiled, STRIP)], cost=1, seconds=0)
+    drawn = commands.command([commands.jpeg(colour.for_jpeg(tiled), STRIP)], cost=1, seconds=0)
     sandbox.run_all([drawn], cwd=work, at_once=1, wall_seconds=60)
 
 
@@ -125,7 +134,7 @@ def _preview(master: Path, probe: Probe, rungs: Sequence[ladder.FilmRung], prese
     small = next((rung for rung in rungs if rung.max_kbps <= 1600), rungs[-1])
     rate = ladder.frame_rate(probe)
     source = commands.open_master(master, ss=start, t=length)
-    streams = [_sized(_picture(source, rate), small.width, small.height)]
+    streams = [standard(_picture(source, rate), probe, small.width, small.height)]
     options: dict[str, Any] = {
         "c:v": "libx264",
         "preset": preset,
@@ -151,35 +160,5 @@ def _poster(master: Path, probe: Probe) -> sandbox.Command:
     factor = min(1.0, 1280 / max(probe.video.width, probe.video.height))
     width, height = (max(2, round(side * factor / 2) * 2) for side in (probe.video.width, probe.video.height))
     picture = commands.open_master(master, ss=probe.duration / 5, t=4)["V:0"].filter("thumbnail", 48)
-    picture = picture.filter("scale", width, height).filter("setsar", 1)
+    picture = colour.for_jpeg(standard(picture, probe, width, height))
     return commands.command([commands.jpeg(picture, POSTER)], cost=0.05, seconds=0)
-
-
-def film_file(master: Path, probe: Probe, work: Path, top_rung: Callable[[], Path]) -> tuple[Path, bool]:
-    """The film as one MP4: the master's own H.264 where every player takes it, else the top rung's.
-
-    `top_rung` fetches that as one file, when it is needed.
-    """
-    assert probe.video is not None
-    target = work / commands.FILES / "mp4.mp4"
-    if probe.video.codec == "h264":
-        try:
-            _mux(commands.open_master(master), master, probe, work, target)
-            if boxes.video_profile(target) in (66, 77, 100):
-                return target, True
-        except (EncodeFailed, boxes.BadBoxes):
-            pass  # a stream MP4 does not take as it is
-    whole = top_rung()
-    _mux(commands.open_master(whole), master, probe, work, target)
-    whole.unlink()
-    return target, False
-
-
-def _mux(picture: Any, master: Path, probe: Probe, work: Path, target: Path) -> None:
-    streams = [picture["V:0"]]
-    if probe.audio:
-        own = probe.audio.codec == "aac"
-        streams.append(commands.open_master(master if own else work / sound.FILM_FILE)["a:0"])
-    output = ffmpeg.output(*streams, str(target), c="copy", movflags="+faststart", f="mp4", **commands.CLEAN)
-    muxing = commands.command([output], cost=1, seconds=0)
-    sandbox.run_all([muxing], cwd=work, at_once=1, wall_seconds=120 + probe.duration)

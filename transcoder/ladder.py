@@ -21,8 +21,11 @@ MAX_FRAME_RATE = 60.0
 AAC_KBPS = (64, 128, 256)
 FILM_AAC_KBPS = (128, 256)
 
-# height: (CRF, peak kbit/s)
-_FILM = {1080: (21, 6000), 720: (21, 3400), 480: (22, 1600), 360: (23, 900)}
+# height: peak kbit/s
+_FILM = {1080: 6000, 720: 3400, 480: 1600, 360: 900}
+# From a film's top rung down. Watched as large as the top, a smaller rung is worth its bits only at a higher CRF: with
+# a lower one, the rung above gives the better picture for as many.
+_CRFS = (24, 27, 29, 31)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,16 +142,29 @@ def film_rungs(probe: Probe) -> tuple[FilmRung, ...]:
         return ()
     short, long = sorted((video.width, video.height))
     size = max(short, round(long * 9 / 16))
-    rungs = []
-    for height, (crf, kbps) in _FILM.items():
+    rungs: list[FilmRung] = []
+    for height, kbps in _FILM.items():
         if height <= size:
             width, high = _scaled(video.width, video.height, height / size)
             audio = "aac-256" if height >= 720 else "aac-128"
-            rungs.append(FilmRung(f"v{height}", width, high, crf, kbps, audio))
+            rungs.append(FilmRung(f"v{height}", width, high, _CRFS[len(rungs)], kbps, audio))
     if not rungs:
         width, high = _scaled(video.width, video.height, 1.0)
-        rungs.append(FilmRung(f"v{size}", width, high, 23, 900, "aac-128"))
+        rungs.append(FilmRung(f"v{size}", width, high, _CRFS[0], 900, "aac-128"))
     return tuple(rungs)
+
+
+# What measures best by VMAF for the time it takes: without x264's psychovisual bias, bits shared out by variance, and
+# of what slower presets have whatever costs the quick ones next to nothing, looking ahead as far as a GOP reaches.
+_X264 = {"psy": 0, "aq-mode": 2}
+_X264_QUICK = {"trellis": 1, "rc-lookahead": 48, "direct": "auto", "weightp": 2}
+_QUICK_PRESETS = {"ultrafast", "superfast", "veryfast", "faster", "fast", "medium"}
+
+
+def x264_params(preset: str) -> str:
+    """x264's own options beside a preset, as FFmpeg's `-x264-params` takes them."""
+    options = _X264 | (_X264_QUICK if preset in _QUICK_PRESETS else {})
+    return ":".join(f"{name}={value}" for name, value in options.items())
 
 
 def frame_rate(probe: Probe) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,9 @@ _BYTES_PER_SECOND_READ = 16 * 1024**2
 _BYTES_PER_SECOND_OF_SOUND = 4000
 _TIMES_AS_FAST_AS_HEARD = 100
 _NAME_LIMIT = 255
-_CODEC = re.compile(r"[a-z0-9_]{1,32}")
+_TITLE_LIMIT = 300
+_MOST_PARTS = 1000
+_WORD = re.compile(r"[A-Za-z0-9_-]{0,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,23 +116,42 @@ def _fact(value: Any) -> str | int:
 
 
 def _believed(probe: Probe, sniffed: Sniffed) -> Probe:
-    """The probe, if every figure in it is one that `measure` could have found."""
-    figures: list[Any] = [probe.duration]
-    codecs: list[Any] = []
-    if probe.audio:
-        figures += [probe.audio.sample_rate, probe.audio.channels, probe.audio.bit_depth]
-        codecs.append(probe.audio.codec)
-    if probe.video:
-        figures += [probe.video.width, probe.video.height, *probe.video.frame_rate, probe.video.peak_nits]
-        codecs.append(probe.video.codec)
+    """The probe, if everything in it is something that `measure` could have found."""
+    parts = [probe, *probe.sounds, *probe.texts, *probe.chapters]
+    parts += [part for part in (probe.audio, probe.video) if part is not None]
     sane = (
-        probe.container == sniffed.container
+        len(parts) <= _MOST_PARTS
+        and all(_possible(part) for part in parts)
+        and probe.container == sniffed.container
         and probe.kind == ("film" if probe.video else "audio")
-        and 0 < probe.duration <= accepted.MAX_SECONDS + 1
-        and all(isinstance(figure, int | float) and 0 <= figure < 1 << 31 for figure in figures)
-        and all(isinstance(codec, str) and _CODEC.fullmatch(codec) for codec in codecs)
+        and probe.duration > 0
+        and (probe.video is None or [_is_figure(part) for part in probe.video.frame_rate] == [True, True])
         and (probe.video is None or colour.are_names(probe.video))
     )
     if not sane:
         raise ValueError("a probe that can't be")
     return probe
+
+
+def _possible(part: Any) -> bool:
+    """Whether each field of a part of the contract has its type, figures are in bounds and texts are short and plain.
+
+    What libav names (codecs, colours) ends up in FFmpeg's command lines, so it is a word and nothing else.
+    """
+    for field in fields(part):
+        value = getattr(part, field.name)
+        if field.name == "title":
+            right = isinstance(value, str) and len(value) <= _TITLE_LIMIT and (value.isprintable() or not value)
+        elif field.type in ("str", "MediaKind"):
+            right = isinstance(value, str) and _WORD.fullmatch(value) is not None
+        elif field.type == "bool":
+            right = isinstance(value, bool)
+        else:
+            right = field.type not in ("int", "float") or _is_figure(value)
+        if not right or (field.type == "float" and value > accepted.MAX_SECONDS + 1):
+            return False
+    return True
+
+
+def _is_figure(value: Any) -> bool:
+    return isinstance(value, int | float) and 0 <= value < 1 << 31

@@ -145,7 +145,14 @@ def test_an_answer_that_makes_no_sense_is_not_believed(
 def test_figures_that_cannot_be_are_not_believed(hostile_set: Set, monkeypatch: pytest.MonkeyPatch) -> None:
     sample = hostile_set.folder / "files" / "samples" / "a.wav"
     good = probe.probe_file(sample).to_dict()
-    for bad in ({"duration": -1}, {"duration": "1;rm"}, {"kind": "film"}, {"container": "flac"}):
+    track = {"index": 0, "language": "en", "title": "x", "channels": 2}
+    wrong: list[dict[str, object]] = [
+        *({"duration": -1}, {"duration": "1;rm"}, {"duration": float("nan")}, {"kind": "film"}, {"container": "flac"}),
+        *({"sounds": [track | bad]} for bad in ({"index": "0"}, {"language": "../x"}, {"title": "a\x1b"}, {"role": 1})),
+        {"sounds": [track] * 5000},
+        {"chapters": [{"start": 0, "end": 1e300, "title": ""}]},
+    ]
+    for bad in wrong:
         answer = json.dumps({"probe": good | bad, "tags": {}, "cover_bytes": 0}).encode() + b"\n"
         monkeypatch.setattr(sandbox, "ask", lambda _command, wall_seconds, answer=answer: answer)
         with pytest.raises(NotMedia, match="makes no sense"):

