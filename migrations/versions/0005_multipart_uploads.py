@@ -19,7 +19,8 @@ def upgrade() -> None:
     op.add_column("upload", sa.Column("part_size", sa.Integer(), nullable=True))
     op.add_column("upload", sa.Column("active_at", sa.DateTime(timezone=True), nullable=True))
     op.execute("UPDATE upload SET active_at = created_at")
-    op.alter_column("upload", "active_at", nullable=False)
+    # With a default in the database too: the web processes of the release before do not know the column.
+    op.alter_column("upload", "active_at", nullable=False, server_default=sa.func.now())
     op.create_foreign_key(op.f("fk_upload_replaces_id_track"), "upload", "track", ["replaces_id"], ["id"])
     op.add_column("transcode_job", sa.Column("failure", sa.String(length=12), nullable=True))
     op.create_table(
