@@ -16,7 +16,7 @@ from procrastinate.worker import Worker
 
 from app.core import logs, metrics, queue, workplace
 from app.factory import create_app
-from app.settings import Settings, load_settings, var_dir
+from app.settings import Settings, load_settings
 from transcoder import isolation
 
 # The modules whose import registers tasks.
@@ -51,9 +51,7 @@ def run(*, alone: bool = False, settings: Settings | None = None) -> None:
         log.warning(unprotected)
     else:
         log.info("masters are opened in namespaces of their own, without a network")
-    left = workplace.occupy(var_dir() / "work")
-    if left:
-        log.info("cleared %s folders that a lost worker left", left)
+    workplace.folder()  # now, so that the disk is clear of what a lost worker left before anything is fetched
     queue.bind(create_app(settings))
     for module in TASKS:
         import_module(module)
@@ -93,6 +91,7 @@ async def _work(settings: Settings, alone: bool) -> None:
                 slot.cancel()
             await asyncio.wait(slots, timeout=settings.worker_grace_seconds)
             await asyncio.to_thread(queue.leave)
+            workplace.leave()
             # Tasks run in threads, which cannot be cancelled; leaving ends them, and through the kernel their children.
             os._exit(0 if stop.is_set() else 1)
 

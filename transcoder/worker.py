@@ -34,7 +34,6 @@ def run(job: TranscodeJob, store: MediaStore, workdir: Path, desk: Desk) -> Rend
     raises ends the job and its children. Raises TranscoderError with a reason a person understands, or StoreError.
     """
     work = workdir / f"{job.job_id}-{job.attempt}"
-    _clear_earlier(job, workdir)
     try:
         with _enough_disk(work):
             work.mkdir(parents=True, exist_ok=True)
@@ -122,12 +121,6 @@ def _audio(job: TranscodeJob, store: MediaStore, work: Path, desk: Desk) -> _Mad
         storing.put_members(store, job.stream_address, members)
         storing.put_playlists(store, job.stream_address, playlists.texts)
     return encoded, playlists, timings
-
-
-def _clear_earlier(job: TranscodeJob, workdir: Path) -> None:
-    """Remove what a killed attempt at this job left on the disk."""
-    for attempt in range(1, job.attempt):
-        shutil.rmtree(workdir / f"{job.job_id}-{attempt}", ignore_errors=True)
 
 
 @contextmanager

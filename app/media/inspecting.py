@@ -6,11 +6,10 @@ import logging
 
 from procrastinate import JobContext
 
-from app.core import queue
+from app.core import queue, workplace
 from app.core.db import transaction
 from app.core.store import media_store
 from app.media import ingest
-from app.settings import var_dir
 from transcoder import quality
 from transcoder.errors import TranscoderError
 
@@ -26,7 +25,7 @@ def inspect(context: JobContext, sha256: str) -> None:
         if probe is None:
             return
         try:
-            report = quality.inspect_stored(sha256, probe, media_store(), var_dir() / "work")
+            report = quality.inspect_stored(sha256, probe, media_store(), workplace.folder())
         except Exception as error:
             for_good = isinstance(error, TranscoderError) and not error.retryable
             if not for_good and context.job.attempts < (queue.BACKOFF.max_attempts or 0):

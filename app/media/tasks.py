@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from pathlib import Path
 
 from procrastinate import JobContext
 
-from app.core import ids, metrics, queue
+from app.core import ids, metrics, queue, workplace
 from app.core.db import transaction
 from app.core.store import media_store, settings
 from app.media import chunks, retagging, service, subtitles
 from app.media.desk import JobDesk
-from app.settings import var_dir
 from media_store.errors import StoreError
 from transcoder import contract, worker
 from transcoder.errors import TranscoderError
@@ -22,11 +20,6 @@ log = logging.getLogger("wavecrate.media")
 
 # Transcode jobs of this process and their attempts, to be given back when it leaves.
 _at_work: dict[str, int] = {}
-
-
-def workdir() -> Path:
-    """Where masters are worked on: under `WAVECRATE_VAR`."""
-    return var_dir() / "work"
 
 
 @queue.task(name=service.TASK, queue=queue.TRANSCODE, retry=queue.BACKOFF)
@@ -40,7 +33,9 @@ def transcode(job_id: str) -> None:
             return
         _at_work[job_id] = message.attempt
         try:
-            report = worker.run(message, media_store(), workdir(), _desk(message, chunks.owner(message.attempt)))
+            report = worker.run(
+                message, media_store(), workplace.folder(), _desk(message, chunks.owner(message.attempt))
+            )
             with transaction():
                 service.publish(report)
             metrics.TRANSCODES.labels(message.probe.kind, "done").inc()
@@ -72,7 +67,7 @@ def retag(release_id: str) -> None:
             stale = service.stale_downloads(release_id)
         for each in stale:
             old_key = each.rendition.key
-            made = retagging.retagged(each, media_store(), workdir())
+            made = retagging.retagged(each, media_store(), workplace.folder())
             with transaction():
                 service.replace_download(each.rendition.id, old_key, made)
 
@@ -85,7 +80,7 @@ def attach_subtitles(track_id: str) -> None:
             asked = subtitles.wanted(track_id)
         if asked is None:
             return  # the stream asks again when it is there
-        attached = subtitles.put_in(asked, media_store(), workdir())
+        attached = subtitles.put_in(asked, media_store(), workplace.folder())
         with transaction():
             subtitles.note(asked, attached)
 
@@ -115,7 +110,7 @@ def help_with(job_id: str) -> None:
             return
         name = ids.new_id()
         try:
-            worker.help_with(message, media_store(), workdir(), _desk(message, name), name)
+            worker.help_with(message, media_store(), workplace.folder(), _desk(message, name), name)
         except service.Superseded:
             log.info("job %s: help is no longer wanted", job_id)
         except (TranscoderError, StoreError) as error:

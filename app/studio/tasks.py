@@ -11,11 +11,10 @@ from procrastinate import JobContext
 
 from app.catalog import queries as catalog
 from app.catalog.models import Track
-from app.core import clock, queue
+from app.core import clock, queue, workplace
 from app.core.db import db, transaction
 from app.core.store import media_store, settings
 from app.media import service as media
-from app.settings import var_dir
 from app.studio import importer, queries, service, uploads
 from app.studio.grouping import Candidate, group
 from app.studio.models import Upload
@@ -52,9 +51,7 @@ def receive_upload(upload_id: str) -> None:
     part_size = upload.part_size or upload.size
     announced = queries.announced_parts(upload_id)
     db.session.rollback()
-    work = var_dir() / "work"
-    work.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="upload-", dir=work) as folder:
+    with tempfile.TemporaryDirectory(prefix="upload-", dir=workplace.folder()) as folder:
         # The suffix alone is kept of the name the browser gave: readers of tags go by it.
         copy = Path(folder) / f"upload{Path(filename).suffix.lower()}"
         try:

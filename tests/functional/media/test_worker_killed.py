@@ -85,7 +85,8 @@ def test_a_worker_killed_in_mid_transcode(app: Flask, settings: Settings, store:
         assert not psutil.wait_procs(children, timeout=10)[1], "FFmpeg outlived its worker"
     assert state()[:2] == (JobState.RUNNING, 1)
     assert queries.stream_of(track.id) is None
-    assert list((var / "work").iterdir()), "killed too late to leave anything"
+    left = set((var / "work").iterdir())
+    assert any(list(folder.iterdir()) for folder in left), "killed too late to leave anything"
 
     with worker(settings, var, tmp_path / "second.log") as second:
 
@@ -101,7 +102,7 @@ def test_a_worker_killed_in_mid_transcode(app: Flask, settings: Settings, store:
     made = db.session.query(Rendition).filter_by(track_id=track.id).all()
     assert len(made) == len({(r.kind, r.name) for r in made}) == 10
     assert all(store.exists(r.key) for r in made if r.kind != "stream")
-    assert not list((var / "work").iterdir()), "what the killed worker left is still there"
+    assert not left & set((var / "work").iterdir()), "what the killed worker left is still there"
     assert service.claim(job.id) is None, "nobody does it again"
 
 
