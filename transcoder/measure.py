@@ -121,10 +121,12 @@ def _film(container: Any, sniffed: Sniffed, stream: Any, sound: Any | None) -> P
     # The size that the header declares is checked before a frame of that size is asked for.
     _check_picture(stream.codec_context.width, stream.codec_context.height)
     rotation, colours = _decode_some(container, stream)
-    seconds = _read_all(container, stream)
-    if declared is not None and seconds < declared - max(1.0, declared * 0.02):
+    seconds, last = _read_all(container, stream)
+    # Where the picture's own length is not told, the container's is: of sound or subtitles, it may be, that run on.
+    there = seconds if stream.duration is not None else max(seconds, last)
+    if declared is not None and there < declared - max(1.0, declared * 0.02):
         raise NotMedia(
-            N_("is truncated: %(has)s of %(wants)s seconds are there"), has=round(seconds), wants=round(declared)
+            N_("is truncated: %(has)s of %(wants)s seconds are there"), has=round(there), wants=round(declared)
         )
     if seconds < accepted.MIN_SECONDS:
         raise NotMedia(N_("holds no moving picture"))
@@ -255,16 +257,23 @@ def _colours(frame: Any) -> dict[str, Any]:
     }
 
 
-def _read_all(container: Any, stream: Any) -> float:
-    """Read every packet of the picture; return where the last one ends, in seconds."""
-    start, end = None, 0.0
-    for packet in container.demux(stream):
+def _read_all(container: Any, stream: Any) -> tuple[float, float]:
+    """Read every packet; return the picture's length and where the last packet of any stream ends, in seconds."""
+    start, end, last = None, 0.0, 0.0
+    frame = float(1 / stream.average_rate) if stream.average_rate else 0.0
+    for packet in container.demux():
         if packet.pts is None:
             continue
-        at = float(packet.pts * packet.time_base)
+        at, unit = float(packet.pts * packet.time_base), float(packet.time_base)
+        length = (packet.duration or 0) * unit
+        last = max(last, at + length)
+        if packet.stream.index != stream.index:
+            continue
+        if abs(frame - length) < unit:
+            length = frame  # Matroska rounds to milliseconds
         start = at if start is None else min(start, at)
-        end = max(end, at + float((packet.duration or 0) * packet.time_base))
-    return end - (start or 0.0) if start is not None else 0.0
+        end = max(end, at + length)
+    return (end - start if start is not None else 0.0), last
 
 
 def _as_shown(stream: Any, rotation: int) -> tuple[int, int]:

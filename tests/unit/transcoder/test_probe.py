@@ -116,6 +116,36 @@ def test_a_streamable_film_cut_off_is_named_truncated(tmp_path: Path) -> None:
     assert "truncated" in refusal(truncate(path, 0.8))
 
 
+def _running_on(path: Path, *, sound: float = 2, words: float = 2) -> Path:
+    """A film of two seconds of picture, whose sound or subtitles go on after it."""
+    said = path.with_suffix(".srt")
+    said.write_text(f"1\n00:00:00,000 --> 00:00:{words:06.3f}\n…\n".replace(".", ","))
+    inputs = ["-f", "lavfi", "-i", "testsrc2=size=160x90:rate=24:duration=2"]
+    inputs += ["-f", "lavfi", "-i", f"sine=duration={sound}", "-i", str(said)]
+    codecs = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac"]
+    codecs += ["-cluster_time_limit", "5000"] if path.suffix == ".mkv" else []
+    ffmpeg(*inputs, *codecs, "-c:s", "srt" if path.suffix == ".mkv" else "mov_text", str(path))
+    return path
+
+
+@pytest.mark.parametrize("name", ["f.mkv", "f.mp4"])
+@pytest.mark.parametrize("longer", ["sound", "words"])
+def test_a_film_whose_sound_or_subtitles_run_on_is_whole(tmp_path: Path, name: str, longer: str) -> None:
+    assert probe_file(_running_on(tmp_path / name, **{longer: 8})).duration == pytest.approx(2, abs=0.01)
+
+
+def test_a_film_written_live_and_cut_off_is_named_truncated(tmp_path: Path) -> None:
+    """Its segment says no size, and its header still tells how long it was to be."""
+    path = _running_on(tmp_path / "f.mkv", sound=8)
+    data = bytearray(path.read_bytes())
+    segment = data.index(b"\x18\x53\x80\x67") + 4
+    data[segment : segment + 8] = b"\x01" + b"\xff" * 7
+    path.write_bytes(data)
+    assert probe_file(path).duration == pytest.approx(2, abs=0.01)
+    path.write_bytes(data[: data.rindex(b"\x1f\x43\xb6\x75")])  # without its last cluster
+    assert "truncated: 5 of 8 seconds" in refusal(path)
+
+
 def test_damage_in_the_middle_of_a_flac_is_heard(tmp_path: Path) -> None:
     path = make_audio(tmp_path / "a.flac", 3)
     data = bytearray(path.read_bytes())
