@@ -1,8 +1,9 @@
 """kill -9 at a random moment of the worker or of an FFmpeg, again and again; and masters that poison. `--json`.
 
-Real worker processes, restarted as the supervisor would, on a PostgreSQL and an S3 server of this run's own. Each run
-is a short master (every fifth a film, made in chunks) and one kill at a moment drawn by the seed. At the end: every
-job done, each track published once, nothing in the store that no row needs, no process and no folder left behind.
+Two real workers on one disk, restarted as the supervisor would, on a PostgreSQL and an S3 server of this run's own.
+Each run is a short master (every fifth a film, whose chunks both workers take) and one kill at a moment drawn by the
+seed; a run whose job was over before the kill is begun again with another master. At the end: every job done, each
+track published once, nothing in the store that no row needs, no process and no folder left behind.
 Then four masters that can't be done, among others that can: they end failed with a reason, the others done.
 """
 
@@ -33,7 +34,8 @@ import numpy as np
 import psutil
 from sqlalchemy import func, select
 
-from app.core.db import db
+from app.core import queue
+from app.core.db import db, transaction
 from app.core.money import Money
 from app.core.store import media_store
 from app.engines import processes
@@ -45,7 +47,7 @@ from media_store import keys
 
 PATIENCE_SECONDS = 240
 # Short enough for a lost job to be found at once, and for a hanging one to be given up while one looks on.
-QUICK = {"WORKER_HEARTBEAT_SECONDS": "0.5", "WORKER_STALLED_SECONDS": "2", "X264_PRESET": "ultrafast"}
+QUICK = {"WORKER_HEARTBEAT_SECONDS": "0.5", "WORKER_STALLED_SECONDS": "3", "X264_PRESET": "ultrafast"}
 HANGING_SECONDS = 4.0
 _RATE = 44100
 _FILM_EVERY = 5
@@ -91,8 +93,6 @@ class Keeper:
         self._stopped.set()
         assert self._thread is not None
         self._thread.join()
-        if self.process is not None:
-            processes.stop(self.process, signal.SIGTERM, grace=5)
 
     def _keep(self) -> None:
         while not self._stopped.is_set():
@@ -103,6 +103,9 @@ class Keeper:
                 with contextlib.suppress(psutil.Error):
                     self.seen[child.pid, child.create_time()] = child
             self._stopped.wait(0.05)
+        # Here, since a child is ended with the thread that started it.
+        if self.process is not None:
+            processes.stop(self.process, signal.SIGTERM, grace=20)
 
     def children(self) -> list[psutil.Process]:
         """Every descendant of the worker."""
@@ -121,6 +124,10 @@ class Keeper:
                 if child.name().startswith("ffmpeg") and job_id in " ".join(_line(child)):
                     found.append(child)
         return found
+
+    def is_at(self, job_id: str, var: Path) -> bool:
+        """Whether the worker has a folder for the job."""
+        return self.process is not None and any((var / "work").glob(f"{self.process.pid}-*/{job_id}-*"))
 
     def left(self) -> list[psutil.Process]:
         """Of all children ever seen, those that still live though the worker is gone."""
@@ -155,27 +162,39 @@ class Trial:
     published: dict[str, set[str]] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
     swapped: set[str] = field(default_factory=set)
+    shared: set[str] = field(default_factory=set)
+    _swept_at: float = 0.0
 
-    def keeper(self, *, hasty: bool = False) -> Keeper:
+    def keeper(self, name: str, *, hasty: bool = False) -> Keeper:
         """A worker that is kept running."""
-        entry = ["-c", "from bench.faults import work; work()"] if hasty else ["-m", "app.cli", "worker", "--alone"]
-        return Keeper([sys.executable, *entry], self.env | QUICK, self.var / "log" / "worker.log")
+        entry = ["-c", "from bench.faults import work; work()"] if hasty else ["-m", "app.cli", "worker"]
+        return Keeper([sys.executable, *entry], self.env | QUICK, self.var / "log" / f"{name}.log")
 
-    def runs(self, count: int, *, on_run: Callable[[int], None] = lambda _number: None) -> None:
-        """So many masters, one kill each."""
+    @property
+    def struck(self) -> int:
+        """Kills that came while the job was unfinished."""
+        return self.kills["worker"] + self.kills["ffmpeg"]
+
+    def runs(self, count: int, *, workers: int, on_run: Callable[[int], None] = lambda _number: None) -> None:
+        """Masters with one kill each, until so many kills have struck (or twice as many masters were sent)."""
         chance = random.Random(self.seed)  # noqa: S311 - moments, not secrets
         takes = {"film": 6.0, "audio": 2.0}
         film = _film(self.var / "film.mp4") if count >= _FILM_EVERY else None
-        with self.keeper() as keeper:
-            for number in range(count):
+        keepers = [self.keeper(f"worker-{number}") for number in range(workers)]
+        with contextlib.ExitStack() as kept:
+            for keeper in keepers:
+                kept.enter_context(keeper)
+            for number in range(2 * count):
                 kind = "film" if film and number % _FILM_EVERY == _FILM_EVERY - 1 else "audio"
                 job_id = self._send(number, kind, film)
                 self.jobs.append(job_id)
-                self._kill(keeper, job_id, chance, within=takes[kind])
+                self._kill(keepers, job_id, chance, within=takes[kind])
                 self._wait(job_id)
                 takes[kind] = 0.7 * takes[kind] + 0.3 * self._last_attempt(job_id)
-                on_run(number + 1)
-        self.left += [f"{child.pid} {child.name()}" for child in keeper.left()]
+                on_run(self.struck)
+                if self.struck == count:
+                    break
+        self.left += [f"{child.pid} {child.name()}" for keeper in keepers for child in keeper.left()]
 
     def poison(self, others: int) -> dict[str, str | None]:
         """Four masters that can't be done, with so many behind them that can; the reason of each, None where done."""
@@ -185,10 +204,12 @@ class Trial:
         good = [self._send(20_000 + n) for n in range(others)]
         self._swap(bad["swapped"])
         (self.var / _HANGING).write_text(bad["hangs"])
-        with self.keeper(hasty=True) as keeper:
+        with self.keeper("poisoned", hasty=True) as keeper:
             deadline = time.monotonic() + PATIENCE_SECONDS
             while self._unfinished([*bad.values(), *good]) and time.monotonic() < deadline:
-                _each(keeper.encoders(bad["crashes"]), signal.SIGSEGV)
+                self._sweep()
+                # Not SIGSEGV: FFmpeg is the first process of a namespace, and the kernel keeps that from those.
+                _each(keeper.encoders(bad["crashes"]), signal.SIGKILL)
                 _each(keeper.encoders(bad["hangs"]), signal.SIGSTOP)
                 if keeper.process is not None and keeper.encoders(bad["kills"]):
                     keeper.process.kill()
@@ -202,7 +223,9 @@ class Trial:
         return {name: row.reason if row.state == JobState.FAILED else None for name, row in rows.items()}
 
     def verdict(self) -> dict[str, Any]:
-        """What became of all of it, after a sweep of the store."""
+        """What became of all of it, after a sweep of the store and the coming and going of one more worker."""
+        with self.keeper("last") as last:
+            _until(lambda: " ready" in processes.tail(last.log))
         before = rounds.look(at_once=True)
         rounds.clear_away(before, at_once=True)
         after = rounds.look(deep=True, at_once=True)
@@ -218,6 +241,8 @@ class Trial:
             "folders left": [each.name for each in (self.var / "work").glob("*")],
             "chunks left": db.session.scalar(select(func.count()).select_from(FilmChunk)),
             "kills": self.kills,
+            "struck": self.struck,
+            "films made by several workers": len(self.shared),
         }
 
     def _send(self, number: int, kind: str = "audio", film: Path | None = None, *, seconds: float = 0) -> str:
@@ -247,19 +272,28 @@ class Trial:
         self.swapped.add(key)
         store.put_bytes(key, b"RIFF, and then nothing of what was probed", "application/octet-stream")
 
-    def _kill(self, keeper: Keeper, job_id: str, chance: random.Random, *, within: float) -> None:
+    def _kill(self, keepers: list[Keeper], job_id: str, chance: random.Random, *, within: float) -> None:
         """Wait for the job to be taken, then for the moment that was drawn, and strike."""
         victim, moment = chance.choice(("worker", "ffmpeg")), chance.uniform(0, within)
         _until(lambda: self._state(job_id) != JobState.QUEUED)
         time.sleep(moment)
+
+        def encoders() -> list[psutil.Process]:
+            return [found for keeper in keepers for found in keeper.encoders(job_id)]
+
+        struck = False
         if victim == "ffmpeg":
-            _until(lambda: bool(keeper.encoders()) or not self._unfinished([job_id]))
-            struck = keeper.encoders()[:1]
-            _each(struck, signal.SIGKILL)
-        else:
-            struck = self._unfinished([job_id])
-            assert keeper.process is not None
-            keeper.process.kill()
+            _until(lambda: bool(encoders()) or not self._unfinished([job_id]))
+            for one in chance.sample(found := encoders(), min(1, len(found))):
+                with contextlib.suppress(psutil.Error):
+                    one.kill()
+                    struck = True
+        elif self._unfinished([job_id]):
+            at_it = [keeper for keeper in keepers if keeper.is_at(job_id, self.var)]
+            process = chance.choice(at_it or keepers).process
+            assert process is not None
+            process.kill()
+            struck = True
         self.kills[victim if struck else "too late"] += 1
 
     def _last_attempt(self, job_id: str) -> float:
@@ -271,8 +305,22 @@ class Trial:
 
     def _wait(self, job_id: str) -> None:
         with contextlib.suppress(TimeoutError):
-            _until(lambda: not self._unfinished([job_id]))
+            _until(lambda: not self._still_at(job_id))
         self._remember(job_id)
+
+    def _still_at(self, job_id: str) -> bool:
+        if any((self.var / "work").glob(f"*/{job_id}-help-*")):
+            self.shared.add(job_id)
+        self._sweep()
+        return bool(self._unfinished([job_id]))
+
+    def _sweep(self) -> None:
+        """The sweep of every minute, without the wait."""
+        if time.monotonic() < self._swept_at + 1 or queue.waiting_args("media.sweep"):
+            return
+        with transaction():
+            queue.defer("media.sweep", args={"timestamp": 0})
+        self._swept_at = time.monotonic()
 
     def _remember(self, job_id: str) -> None:
         """Which renditions were there when the job was first seen finished: later ones would be a second publishing."""
@@ -326,8 +374,8 @@ def _tone(path: Path, *, seconds: float, seed: int) -> None:
 
 
 def _film(path: Path) -> Path:
-    """Half a minute of moving picture, enough for more than one chunk."""
-    picture, tone = "testsrc2=size=320x180:rate=24:duration=30", "sine=frequency=330:duration=30"
+    """A minute of moving picture, enough for several chunks."""
+    picture, tone = "testsrc2=size=320x180:rate=24:duration=60", "sine=frequency=330:duration=60"
     inputs = ["-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", tone]
     codecs = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac"]
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-v", "error", "-nostdin", *inputs, *codecs, str(path)]
@@ -353,21 +401,26 @@ def main() -> None:
     """Kill, count, print, exit 1 when a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--runs", type=int, default=100, help="masters, each with one kill")
+    parser.add_argument("--runs", type=int, default=100, help="masters with one kill each")
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--others", type=int, default=8, help="masters beside the four that poison")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     with trial(arguments.seed) as tried:
-        tried.runs(arguments.runs, on_run=lambda number: print(f"\r{number} runs", end="", file=sys.stderr, flush=True))
+        tried.runs(
+            arguments.runs,
+            workers=arguments.workers,
+            on_run=lambda number: print(f"\r{number} runs", end="", file=sys.stderr, flush=True),
+        )
         reasons = tried.poison(arguments.others)
         figures = tried.verdict()
-    wanted = arguments.runs + arguments.others
     failed = sum(reason is not None for reason in reasons.values())
     goals = [
         {"name": name, "value": _count(figures[key]), "goal": str(goal), "met": _count(figures[key]) == goal}
         for name, key, goal in (
-            ("jobs finished, of those begun", "done", wanted),
-            ("tracks published once", "published once", wanted),
+            ("runs", "struck", arguments.runs),
+            ("jobs finished, of those begun", "done", figures["jobs"]),
+            ("tracks published once", "published once", figures["jobs"]),
             ("orphans after the sweep", "orphans", 0),
             ("objects missing or damaged", "wrong objects", 0),
             ("processes left", "processes left", 0),
@@ -389,6 +442,7 @@ def main() -> None:
             f"\nKilled: the worker {struck['worker']} times, FFmpeg {struck['ffmpeg']}; too late {struck['too late']}."
         )
         print(f"Left in the store by the kills, and swept: {figures['swept']}.")
+        print(f"Films that several workers made: {figures['films made by several workers']}.")
         for name, reason in reasons.items():
             print(f"A master that {name}: {reason}")
     sys.exit(not all(goal["met"] for goal in goals))

@@ -13,7 +13,7 @@ from transcoder import contract
 from transcoder.errors import EncodeFailed
 
 _PROGRESS_SECONDS = 0.5
-_BEAT_SECONDS = 2.0
+_BEAT_SECONDS = 2.0  # at most, and always several times before the worker would count as lost
 
 
 class JobDesk:
@@ -22,6 +22,7 @@ class JobDesk:
     def __init__(self, message: contract.TranscodeJob, *, taker: str, silent_seconds: float) -> None:
         self._job_id, self._attempt = message.job_id, message.attempt
         self._taker, self._silent = taker, silent_seconds
+        self._beat_seconds = min(_BEAT_SECONDS, silent_seconds / 4)
         self._stage, self._told_at = "", 0.0
         self._beaten: dict[int, float] = {}
         self._lock = threading.Lock()
@@ -54,10 +55,10 @@ class JobDesk:
             return chunks.take(self._job_id, taker=self._taker, silent_seconds=self._silent)
 
     def beat(self, number: int) -> None:
-        """Say that the chunk is worked on, every two seconds. Raises Superseded once it is another's."""
+        """Say that the chunk is worked on, often enough. Raises Superseded once it is another's."""
         now = time.monotonic()
         with self._lock:
-            if now - self._beaten.get(number, 0.0) < _BEAT_SECONDS:
+            if now - self._beaten.get(number, 0.0) < self._beat_seconds:
                 return
             self._beaten[number] = now
         with queue.queue_context(), transaction():
