@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -61,6 +62,15 @@ class TrackForm(Form):
         """An ISRC has a country, a registrant, a year and a number: 12 characters."""
         if field.data and not _ISRC.fullmatch(field.data):
             raise ValidationError(_("An ISRC is 12 characters, like GBAYE6800011."))
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that can't be saved as it is: the id of its field, what the field is called, what to do about it."""
+
+    field_id: str
+    called: str
+    says: str
 
 
 class ReleaseForm(FlaskForm):
@@ -142,6 +152,33 @@ class ReleaseForm(FlaskForm):
         if field.data is not None and not date(1857, 1, 1) <= field.data <= date(2199, 12, 31):
             raise ValidationError(_("This is no year a recording can be from."))
 
+    def rows(self) -> list[TrackForm]:
+        """The track list in the order of the numbers that were typed; what is no number stands where it stood."""
+
+        def place(row: TrackForm) -> tuple[int, int]:
+            disc, position = row.disc.data, row.position.data
+            return (
+                row.disc.object_data or 1 if disc is None else disc,
+                row.position.object_data or 0 if position is None else position,
+            )
+
+        return sorted((entry.form for entry in self.tracks), key=place)
+
+    def faults(self) -> list[Fault]:
+        """Everything that is wrong, from top to bottom."""
+        found = [
+            Fault(field.id, str(field.label.text), " ".join(map(str, field.errors)))
+            for field in self
+            if field.errors and field is not self.tracks
+        ]
+        for number, row in enumerate(self.rows(), 1):
+            found += [
+                Fault(cell.id, cell_name(cell.label.text, number), " ".join(map(str, cell.errors)))
+                for cell in row
+                if cell.errors
+            ]
+        return found
+
     def release_price(self) -> Money | None:
         """What the whole release is to cost; None: not for sale."""
         return self._amount(self.price)
@@ -165,6 +202,11 @@ class ReleaseForm(FlaskForm):
 
 class ActionForm(FlaskForm):
     """A button: nothing but the token."""
+
+
+def cell_name(column: object, number: int) -> str:
+    """What a cell of the track list is called."""
+    return str(_("%(column)s, row %(number)s", column=column, number=number))
 
 
 def active_offer(subject: Release | Track) -> Offer | None:

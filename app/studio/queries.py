@@ -20,14 +20,16 @@ from app.studio.models import Upload, UploadPart
 from transcoder.contract import Probe
 
 _SHOWN_FOR = timedelta(days=2)
+_MOVING = (JobState.QUEUED, JobState.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """How far a release's recordings are: `share` from 0 to 1 over all tracks, and the tracks that failed."""
+    """How far a release's recordings are: `share` from 0 to 1 over all tracks, and the tracks that failed and why."""
 
     total: int
     done: int
+    running: int
     share: float
     failed: list[tuple[Track, str]]
 
@@ -35,6 +37,11 @@ class Readiness:
     def ready(self) -> bool:
         """Whether every track can be heard."""
         return self.total > 0 and self.done == self.total
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it changes by itself: tracks are being made, or wait for it."""
+        return self.running > 0
 
 
 def masters_known(sha256s: Iterable[str]) -> dict[str, Probe]:
@@ -74,7 +81,8 @@ def _readiness(tracks: Sequence[Track], jobs: dict[str, TranscodeJob]) -> Readin
         1, len(tracks)
     )
     failed = [(track, why_failed(job)) for track, job in found if job and job.state == JobState.FAILED]
-    return Readiness(len(tracks), done, share, failed)
+    running = sum(1 for _track, job in found if job and job.state in _MOVING)
+    return Readiness(len(tracks), done, running, share, failed)
 
 
 def releases(page: int = 1) -> catalog.Page:
@@ -185,11 +193,12 @@ def why_failed(job: TranscodeJob) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A track and what can be heard of it: its master, its job, and whether an older master is heard meanwhile."""
+    """A track and what can be heard of it: its master, its job, the stream on air, and of which master that is."""
 
     track: Track
     master: Master | None
     job: TranscodeJob | None
+    can_be_heard: bool
     older_is_heard: bool
 
     @property
@@ -198,9 +207,19 @@ class Recording:
         return self.job is not None and self.job.state == JobState.FAILED
 
     @property
+    def why(self) -> str | None:
+        """What went wrong and what to do about it."""
+        return why_failed(self.job) if self.job is not None and self.failed else None
+
+    @property
     def is_busy(self) -> bool:
-        """Whether something is being made of it."""
-        return self.job is not None and self.job.state in (JobState.QUEUED, JobState.RUNNING)
+        """Whether something is being made of it, or waits to be."""
+        return self.job is not None and self.job.state in _MOVING
+
+    @property
+    def is_on_air(self) -> bool:
+        """Whether it can be heard while it is still being made."""
+        return self.is_busy and self.can_be_heard and not self.older_is_heard
 
 
 def recordings(release: Release) -> list[Recording]:
@@ -212,7 +231,7 @@ def recordings(release: Release) -> list[Recording]:
         job, stream = jobs.get(track.id), streams.get(track.id)
         master = job.master if job else media.master_of(track.id)
         older = stream is not None and master is not None and stream.master_id != master.id
-        found.append(Recording(track, master, job, older))
+        found.append(Recording(track, master, job, stream is not None, older))
     return found
 
 

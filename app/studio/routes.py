@@ -13,11 +13,12 @@ from app.catalog.models import Release, Track
 from app.core.auth import Access, access
 from app.core.db import transaction
 from app.core.errors import NotFound, WavecrateError
+from app.core.i18n import locale_code
 from app.core.store import media_store
 from app.media import queries as media
 from app.media.models import JobState
 from app.studio import api, covers, queries, reports, service, subtitles, uploads
-from app.studio.forms import ActionForm, ReleaseForm
+from app.studio.forms import ActionForm, ReleaseForm, cell_name
 from app.studio.models import Upload
 from transcoder.accepted import CALLED, SUFFIXES
 
@@ -153,7 +154,7 @@ def release_state(release_id: str) -> str:
 def recordings(release_id: str) -> str:
     """What can be heard of each track and what is being made, as a piece of a page."""
     found = _release(release_id)
-    return render_template("studio/_recordings.html", **_recordings(found), **_state(found))
+    return render_template("studio/_recordings.html", **_state(found))
 
 
 @blueprint.post("/releases/<release_id>/publish")
@@ -189,10 +190,13 @@ def unpublish(release_id: str) -> Any:
 @blueprint.post("/tracks/<track_id>/retry")
 @access(Access.EDITOR)
 def retry(track_id: str) -> Any:
-    """Transcode a track again after a failure."""
+    """Transcode a track again after a failure; a page that asks from script gets the pieces of it that changed."""
     with transaction():
         found = _track(track_id)
         service.retry(found)
+    if "HX-Request" in request.headers and "HX-Boosted" not in request.headers:
+        return render_template("studio/_retried.html", retried=found, **_state(found.release))
+    flash(_("“%(title)s” is transcoded again.", title=found.title_in(locale_code())), "success")
     return redirect(url_for("studio.edit", release_id=found.release_id), 303)
 
 
@@ -203,23 +207,17 @@ def _edit_page(release: Release, form: ReleaseForm) -> str:
         genres=catalog.genres(include_drafts=True),
         cover_limit=COVER_UPLOAD_LIMIT,
         ingest=reports.rows(release),
-        **_recordings(release),
+        cell_name=cell_name,
         **_state(release),
     )
 
 
-def _recordings(release: Release) -> dict[str, Any]:
-    return {"recordings": queries.recordings(release)}
-
-
 def _state(release: Release) -> dict[str, Any]:
-    jobs = media.jobs_of([track.id for track in release.tracks])
     return {
         "release": release,
-        "jobs": jobs,
+        "recordings": queries.recordings(release),
         "state": queries.readiness([release])[release.id],
         "stages": queries.stages(),
-        "JobState": JobState,
         "action": ActionForm(),
     } | subtitles.section(release)
 

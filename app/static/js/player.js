@@ -376,6 +376,7 @@ function pageChanged() {
   mark();
 }
 document.addEventListener("wavecrate:page", pageChanged);
+document.addEventListener("htmx:afterSwap", mark); // a piece of the page came anew, its buttons unmarked
 document.addEventListener("play", (event) => {
   // Two things never sound at once.
   if (event.target.matches?.("[data-film-preview]") && !media.paused) media.pause();

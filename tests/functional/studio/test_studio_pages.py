@@ -98,6 +98,7 @@ EDITORS_ONLY = (
     ("get", "/studio/releases/{release}"),
     ("post", "/studio/releases/{release}"),
     ("get", "/studio/releases/{release}/state"),
+    ("get", "/studio/releases/{release}/recordings"),
     ("post", "/studio/releases/{release}/publish"),
     ("post", "/studio/releases/{release}/unpublish"),
     ("post", "/studio/tracks/{track}/retry"),
@@ -390,9 +391,11 @@ def test_every_field_has_a_label(editor: Account, client: FlaskClient, tmp_path:
     for path in ("/studio/upload", f"/studio/releases/{release.id}"):
         main = client.get(path).text.split("<main")[1].split("</main>")[0]
         labelled = set(re.findall(r'<label[^>]*for="([^"]+)"', main))
+        wrapped = set(re.findall(r"<label[^>]*>(<input[^>]*>) [^<]+</label>", main))
         for tag in re.findall(r"<(?:input|textarea|select)[^>]*>", main):
             attributes = dict(re.findall(r'([a-z_-]+)="([^"]*)"', tag))
-            assert attributes.get("type") == "hidden" or attributes["id"] in labelled, tag
+            named = attributes.get("aria-label") or attributes.get("id") in labelled
+            assert named or attributes.get("type") == "hidden" or tag in wrapped, tag
         assert "<script>" not in main
         assert " style=" not in main
 

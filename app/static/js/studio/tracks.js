@@ -7,7 +7,7 @@ import { parse } from "./tsv.js";
 const UNDO_DEPTH = 30;
 const histories = new WeakMap(); // table → what it looked like before each of the last changes
 let current = null; // the cell that was last written in
-let before = ""; // what stood in it when it was entered
+let before = ""; // what stood in it when it was entered, or when it was last remembered
 
 const table = () => document.querySelector("[data-tracks]");
 const rows = () => [...table().tBodies[0].rows];
@@ -16,9 +16,26 @@ const input = (row, column) => row?.querySelector(`[data-column="${column}"] inp
 const columnOf = (element) => element.closest("[data-column]")?.dataset.column;
 const cellAt = (target) => (target.matches?.("[data-tracks] [data-column] input") ? target : null);
 
+function worded(text, facts) {
+  return Object.entries(facts).reduce((all, [name, fact]) => all.replace(`%(${name})s`, () => fact), text);
+}
+
 function say(text, facts = {}) {
-  const line = document.querySelector("[data-tracks-said]");
-  line.textContent = Object.entries(facts).reduce((all, [name, fact]) => all.replace(`%(${name})s`, fact), text);
+  document.querySelector("[data-tracks-said]").textContent = worded(text, facts);
+}
+
+/** The list has changed: its cells are called by the rows they are in, and whoever watches the form may look. */
+function changed() {
+  const words = table().dataset;
+  rows().forEach((row, index) => {
+    const number = String(index + 1);
+    for (const cell of row.querySelectorAll("[data-column]")) {
+      const name = worded(words.textCell, { column: cell.dataset.label, number });
+      cell.querySelector("input").setAttribute("aria-label", name);
+    }
+    row.querySelector("[data-select]").setAttribute("aria-label", worded(words.textSelect, { number }));
+  });
+  table().dispatchEvent(new Event("change", { bubbles: true }));
 }
 
 // ---- The page comes -------------------------------------------------------------------------------------------------
@@ -31,10 +48,10 @@ function begin() {
   const tools = document.querySelector("[data-tracks-tools]");
   if (tools) tools.hidden = false;
   new Sortable(table().tBodies[0], {
-    handle: ".tracks__handle",
+    handle: ".sheet__handle",
     animation: 150,
     onStart: remember,
-    onEnd: ({ item }) => settle(item),
+    onEnd: ({ item, oldIndex, newIndex }) => (oldIndex === newIndex ? forget() : settle(item)),
   });
 }
 
@@ -62,6 +79,10 @@ document.addEventListener("keydown", (event) => {
   } else if ((event.ctrlKey || event.metaKey) && key.toLowerCase() === "d" && !event.shiftKey) {
     event.preventDefault();
     fill("below");
+  } else if ((event.ctrlKey || event.metaKey) && key.toLowerCase() === "z" && !event.shiftKey) {
+    if (cell.value !== before || !histories.get(table()).length) return; // the browser undoes what is being typed
+    event.preventDefault();
+    undo();
   } else if (event.ctrlKey || event.metaKey || event.altKey) {
     return;
   } else if (key === "Enter") {
@@ -124,6 +145,7 @@ document.addEventListener("paste", (event) => {
   );
   const words = table().dataset;
   say(leftOut ? words.textLeftOut : words.textFilled, { count });
+  changed();
 });
 
 function fill(where) {
@@ -146,11 +168,12 @@ function fill(where) {
   });
   say(words.textFilled, { count: targets.length });
   current.focus();
+  changed();
 }
 
 function write(target, value) {
   target.value = value;
-  target.removeAttribute("aria-invalid");
+  if (target === current) before = value;
 }
 
 document.addEventListener("click", (event) => {
@@ -161,6 +184,7 @@ document.addEventListener("click", (event) => {
     remember();
     for (const disc of new Set(rows().map(discOf))) number(disc);
     say(table().dataset.textFilled, { count: rows().length });
+    changed();
   }
   if ("undo" in button.dataset) undo();
   if (button.dataset.move) {
@@ -170,6 +194,7 @@ document.addEventListener("click", (event) => {
 });
 
 document.addEventListener("change", (event) => {
+  if (event.target === current) return keepTyped();
   if (!event.target.matches?.("[data-select-all]")) return;
   for (const box of table().querySelectorAll("[data-select]")) box.checked = event.target.checked;
 });
@@ -212,30 +237,60 @@ function number(disc) {
 function tell(row) {
   const facts = { title: input(row, "title").value, disc: discOf(row), number: input(row, "position").value };
   say(table().dataset.textMoved, facts);
+  changed();
 }
 
 // ---- Undo -----------------------------------------------------------------------------------------------------------
 
+function picture() {
+  return rows().map((row) => ({ row, values: columns().map((column) => input(row, column).value) }));
+}
+
+/** What was typed by hand is a step of its own. */
+function keepTyped() {
+  if (!current?.isConnected || current.value === before) return;
+  const typed = current.value;
+  current.value = before;
+  keep(picture());
+  current.value = typed;
+  before = typed;
+}
+
+/** Keep how the list looks now, before it is changed. */
 function remember() {
+  keepTyped();
+  keep(picture());
+}
+
+function keep(step) {
   const history = histories.get(table());
-  history.push(rows().map((row) => ({ row, values: columns().map((column) => input(row, column).value) })));
+  history.push(step);
   if (history.length > UNDO_DEPTH) history.shift();
+  showUndo();
+}
+
+function forget() {
+  histories.get(table()).pop();
   showUndo();
 }
 
 function undo() {
   const names = columns();
+  const focused = document.activeElement;
   for (const { row, values } of histories.get(table()).pop() ?? []) {
     table().tBodies[0].append(row);
-    names.forEach((column, index) => {
-      input(row, column).value = values[index];
-    });
+    names.forEach((column, index) => write(input(row, column), values[index]));
   }
+  focused.focus(); // a row that is moved loses it
   say(table().dataset.textUndone);
+  changed();
   showUndo();
 }
 
 function showUndo() {
   const button = document.querySelector("[data-undo]");
-  if (button) button.disabled = !histories.get(table()).length;
+  const none = !histories.get(table()).length;
+  const focused = document.activeElement;
+  button.disabled = none;
+  if (none && focused === button) (current?.isConnected ? current : input(rows()[0], "title")).focus();
 }
