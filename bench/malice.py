@@ -32,7 +32,7 @@ class Bench:
 
     def __init__(self, folder: Path, count: int) -> None:
         self.folder = folder
-        self.listener = malice.Listener()
+        self.listener, self.children = malice.Listener(), malice.Children()
         canary = plant(folder / "tenant")
         self.files = list(generate(folder / "files", count, Target(canary, self.listener.port)))
         self.watch = malice.Watch(canary)
@@ -101,7 +101,7 @@ def main() -> None:
                 bench.each("with nothing but bubblewrap", malice.naively)
         seconds = time.monotonic() - began
         connections, was_read = bench.listener.connections, bench.watch.was_read()
-        left = malice.children_left()
+        left = len(bench.children.left())
         teeth = _teeth(bench)
         bench.listener.close()
     silent = [outcome.file for outcome in looked if outcome.probe is None and not outcome.reason]

@@ -188,6 +188,23 @@ def without_bubblewrap() -> Iterator[None]:
         isolation.tried = tried
 
 
-def children_left() -> int:
-    """Children of this process that are still there."""
-    return sum(child.status() != psutil.STATUS_ZOMBIE for child in psutil.Process().children(recursive=True))
+class Children:
+    """The children that this process has got since: not the servers that other tests share, nor what those start."""
+
+    def __init__(self) -> None:
+        self._before = set(psutil.Process().children())
+
+    def left(self) -> list[str]:
+        """Those that are still there, and their own, by name."""
+        found = []
+        for child in set(psutil.Process().children()) - self._before:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found += [one.name() for one in (child, *child.children(recursive=True)) if _lives(one)]
+        return found
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

@@ -6,6 +6,7 @@ The short form of `bench/malice.py`, which has more files of each class and tran
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ class Set:
     files: list[Hostile]
     listener: malice.Listener
     watch: malice.Watch
+    children: malice.Children
 
     def naming(self) -> list[Hostile]:
         """Two of each class that names the canary."""
@@ -37,16 +39,16 @@ class Set:
         return work
 
     def untouched(self) -> bool:
-        return self.listener.connections == 0 and not self.watch.was_read() and malice.children_left() == 0
+        return self.listener.connections == 0 and not self.watch.was_read() and self.children.left() == []
 
 
 @pytest.fixture(scope="module")
 def hostile_set(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Set]:
     folder = tmp_path_factory.mktemp("malice")
-    listener = malice.Listener()
+    listener, children = malice.Listener(), malice.Children()
     canary = plant(folder / "tenant")
     files = list(generate(folder / "files", 4 * len(classes()), Target(canary, listener.port)))
-    yield Set(folder, files, listener, malice.Watch(canary))
+    yield Set(folder, files, listener, malice.Watch(canary), children)
     listener.close()
 
 
@@ -104,13 +106,25 @@ def test_the_files_would_leak_without_all_this(tmp_path: Path) -> None:
     assert watch.was_read() or not watch.keeps_account
 
 
+def test_a_child_left_behind_is_seen_and_another_tests_servers_are_not() -> None:
+    another = subprocess.Popen(["/bin/sleep", "60"])
+    children = malice.Children()
+    assert children.left() == []
+    left = subprocess.Popen(["/bin/sleep", "60"])
+    assert children.left() == ["sleep"]
+    for mine in (another, left):
+        mine.kill()
+        mine.wait()
+    assert children.left() == []
+
+
 def test_a_file_that_takes_too_long_is_refused(
     hostile_set: Set, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probe, "time_limit", lambda _size: 0.01)
     with pytest.raises(NotMedia, match="takes more than"):
         probe.probe_file(hostile_set.folder / "files" / "samples" / "f.mkv")
-    assert malice.children_left() == 0
+    assert hostile_set.children.left() == []
 
 
 def test_a_child_that_runs_out_of_memory_is_a_refusal(hostile_set: Set, monkeypatch: pytest.MonkeyPatch) -> None:
