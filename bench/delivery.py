@@ -46,7 +46,7 @@ PREFIX = keys.stream_prefix("ab" * 32)
 GOAL = 0.95
 
 RAW = "raw nginx"
-EDGE = "the edge: verdict by njs, kept 30 s"
+EDGE = "the edge: HMAC-SHA256 by njs"
 
 
 @dataclass(frozen=True)
@@ -170,12 +170,11 @@ def _serving(directory: Path) -> Iterator[dict[str, Way]]:
         path = directory / "files" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(body)
-    raw, own, cached, linked, each, flask = processes.free_ports(6)
+    raw, own, cached, linked, flask = processes.free_ports(5)
     ways = {
         RAW: Way(raw, f"/{PREFIX}"),
         EDGE: Way(own, _signed(SECRET)),
         "secure_link (MD5), same cache": Way(linked, _linked(SECRET)),
-        "njs for each request, same cache": Way(each, _signed(SECRET)),
         "no signature, cached without alignment": Way(cached, f"/{PREFIX}"),
         "through Flask (gunicorn, 2 workers)": Way(flask, _signed(SECRET)),
     }
@@ -197,7 +196,7 @@ def _serving(directory: Path) -> Iterator[dict[str, Way]]:
         for name, body in bodies.items():
             store.put_bytes(name, body, "video/iso.segment")
         start("edge", ["sh", str(ROOT / "nginx" / "start")], _edge_env(s3, own, directory), _at(own, "/edge/healthz"))
-        conf = _comparison(directory, raw=raw, cached=cached, linked=linked, each=each)
+        conf = _comparison(directory, raw=raw, cached=cached, linked=linked)
         start(
             "nginx",
             ["nginx", "-e", "stderr", "-p", str(directory), "-c", str(conf)],
@@ -266,12 +265,10 @@ def _shop_env(s3: SeaweedFS) -> dict[str, str]:
     }
 
 
-def _comparison(directory: Path, *, raw: int, cached: int, linked: int, each: int) -> Path:
+def _comparison(directory: Path, *, raw: int, cached: int, linked: int) -> Path:
     """Raw nginx, and the edge's cache with other verifications before it (or none)."""
     rendered = (directory / "edge" / "nginx.conf").read_text()
-    token, file = (
-        re.search(rf"\(\?<{name}>.+?\)(?=/|\(\?:\\\?)", rendered)[0] for name in ("media_token", "media_file")
-    )  # type: ignore[index]
+    file = re.search(r"\(\?<media_file>.+?\)(?=/|\(\?:\\\?)", rendered)[0]  # type: ignore[index]
     link = r"(?<link_expires>[0-9]+)\.(?<link_session>[A-Za-z0-9]{16})\.(?<link_mac>[A-Za-z0-9_-]+)"
     prefix = "(?<media_prefix>streams/[0-9a-f]{64}/)"
     inner = f"http://unix:{directory}/edge/inner.sock"
@@ -286,18 +283,6 @@ def _comparison(directory: Path, *, raw: int, cached: int, linked: int, each: in
             add_header Cache-Control "private, max-age=86400, immutable"; proxy_pass {origin};
         }}"""
 
-    script = directory / "each.js"
-    script.write_text(
-        (ROOT / "nginx" / "media.js").read_text().replace("export default { ", "export default { open, ")
-        + """
-function open(r) {
-    const v = r.variables;
-    const parts = v.media_token.split('.');
-    const good = same(mac(process.env.SIGNING_SECRET, parts[0], parts[1], v.media_prefix), parts[2]);
-    return good && Number(parts[0]) * 1000 > Date.now() ? '1' : '';
-}
-"""
-    )
     user = f"user {getpass.getuser()};" if os.getuid() == 0 else ""
     temps = "".join(
         f"{kind}_temp_path {directory}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -307,23 +292,18 @@ function open(r) {
             if ($secure_link != "1") {{ return 403; }}"""
     conf = directory / "comparison.conf"
     conf.write_text(
-        f"""load_module /usr/lib/nginx/modules/ngx_http_js_module.so;
-{user} daemon off; pid {directory}/nginx.pid; worker_processes auto; pcre_jit on; error_log stderr crit;
-env SIGNING_SECRET;
+        f"""{user} daemon off; pid {directory}/nginx.pid; worker_processes auto; pcre_jit on; error_log stderr crit;
 events {{ worker_connections 8192; }}
 http {{
     sendfile on; tcp_nopush on; request_pool_size 16k; keepalive_requests 100000; access_log off;
     server_tokens off; {temps}
     open_file_cache max=20000 inactive=60s; open_file_cache_valid 60s;
     default_type video/iso.segment;
-    js_import each from {script};
-    js_set $is_open each.open;
     proxy_cache_path {directory}/other levels=1:2 keys_zone=media:16m use_temp_path=off;
     proxy_cache_path {directory}/plain levels=1:2 keys_zone=plain:16m use_temp_path=off;
     proxy_http_version 1.1; proxy_buffer_size 8k; proxy_buffers 16 16k; proxy_busy_buffers_size 32k;
     server {{ listen 127.0.0.1:{raw}; root {directory}/files; }}
     server {{ listen 127.0.0.1:{linked}; {location(f"/media/{link}/", check)} }}
-    server {{ listen 127.0.0.1:{each}; {location(f"/media/{token}/", 'if ($is_open = "") { return 403; }')} }}
     server {{ listen 127.0.0.1:{cached};
         {location("/", "", f"http://127.0.0.1:{raw}/$media_prefix$media_file", "plain")}
     }}

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from media_store.errors import BadSignature
 
-# nginx/nginx.conf.template and nginx/media.js hold the same expressions; a test holds them to these.
+# nginx/nginx.conf.template holds the same expressions; a test holds them to these.
 _TOKEN = re.compile(r"(?P<expires>[1-9][0-9]{0,11})\.(?P<session>[A-Za-z0-9]{16})\.(?P<signature>[A-Za-z0-9_-]{43})")
 _PREFIX = re.compile(r"(?:streams/[0-9a-f]{64}/)")
 _FILE = re.compile(
