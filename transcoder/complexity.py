@@ -12,7 +12,7 @@ import logging
 import math
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -48,23 +48,31 @@ _EASIER = 0.15  # of a rung's bits go with each step of CRF
 class Measured:
     """What a rung's sample came to, at the static ladder's CRF: kbit/s, and VMAF at the top rung's size.
 
-    `at_most` is the VMAF of its size alone: of the picture scaled down, never encoded.
+    `lost` is the VMAF that its size alone costs: of the picture scaled down, never encoded, below the picture's own.
+    (A picture's own is not always 100: where little moves, VMAF gives two or three less to a picture beside itself.)
     """
 
     name: str
     kbps: float
     vmaf: float
-    at_most: float = 0.0
+    lost: float = 100.0
 
 
 def choose(
-    master: Path, probe: Probe, work: Path, preset: str, *, at_once: int = 2, seconds: float | None = None
+    master: Path,
+    probe: Probe,
+    work: Path,
+    preset: str,
+    *,
+    at_once: int = 2,
+    seconds: float | None = None,
+    on_progress: Callable[[float], None] | None = None,
 ) -> tuple[ladder.FilmRung, ...]:
     """The ladder for this film: the static one with a CRF for its content, less the rungs that gain nothing.
 
     The rung that is first on air is what `ladder.film_rungs` says, whatever the content. `seconds` is how much of the
     film to look at (by default 0.8 %, from 2 s to 12 s; nothing of a film under LEAST_SECONDS). Where nothing can be
-    measured it is the static ladder. Raises DiskFull and TimedOut.
+    measured it is the static ladder. What `on_progress` raises ends it. Raises DiskFull and TimedOut.
     """
     rungs = ladder.film_rungs(probe)
     if seconds is None:
@@ -72,7 +80,8 @@ def choose(
         if probe.duration < LEAST_SECONDS:
             return rungs
     try:
-        return fitted(rungs, measure(master, probe, rungs, work, preset, seconds=seconds, at_once=at_once))
+        found = measure(master, probe, rungs, work, preset, seconds=seconds, at_once=at_once, on_progress=on_progress)
+        return fitted(rungs, found)
     except EncodeFailed as failed:
         log.warning("the ladder stays as it is, for the film can't be measured: %s", failed)
         return rungs
@@ -84,7 +93,7 @@ def fitted(rungs: Sequence[ladder.FilmRung], measured: Sequence[Measured]) -> tu
     static = {rung.name: rung.crf for rung in rungs}
     first = ladder.on_air_rung(rungs)
     step = _steps(found[rungs[0].name].vmaf)
-    while rungs[0] != first and rungs[1] != first and found[rungs[1].name].at_most > 100 - _LEAST_GAIN:
+    while rungs[0] != first and rungs[1] != first and found[rungs[1].name].lost <= _LEAST_GAIN:
         rungs = [replace(rungs[1], crf=rungs[0].crf), *rungs[2:]]
     kept: list[ladder.FilmRung] = []
     rate = math.inf  # of the last one kept
@@ -114,24 +123,30 @@ def measure(
     *,
     seconds: float,
     at_once: int,
+    on_progress: Callable[[float], None] | None = None,
 ) -> tuple[Measured, ...]:
     """Encode about `seconds` of the film, in whole GOPs, for each of the rungs, and compare.
 
     Raises EncodeFailed where that fails.
     """
     folder = work / "sample"
-    # The sizes that might do for a top rung in place of the first.
-    sizes = rungs[1 : list(rungs).index(ladder.on_air_rung(rungs))]
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    # The sizes that might do for a top rung in place of the first, and the first, to compare with.
+    sizes = list(rungs[: list(rungs).index(ladder.on_air_rung(rungs))])
+    sizes = sizes if len(sizes) > 1 else []
+    limit = 120 + 120 * seconds
+
+    def run(commands: list[sandbox.Command]) -> list[str]:
+        return sandbox.run_all(commands, cwd=folder, at_once=at_once, wall_seconds=limit, on_progress=on_progress)
+
     try:
-        limit = 120 + 120 * seconds
-        sandbox.run_all([_sampling(master, probe, rungs, preset, seconds)], cwd=folder, at_once=1, wall_seconds=limit)
-        runs = [_comparing(folder, rung, rungs[0]) for rung in rungs]
-        runs += [_comparing(folder, rung, rungs[0], encoded=False) for rung in sizes]
-        said = sandbox.run_all(runs, cwd=folder, at_once=at_once, wall_seconds=limit)
-        at_most = {rung.name: _score(text) for rung, text in zip(sizes, said[len(rungs) :], strict=True)}
-        return tuple(_measured(folder, rung, text, at_most) for rung, text in zip(rungs, said, strict=False))
+        run([_sampling(master, probe, rungs, preset, seconds)])
+        encoded = run([_comparing(folder, rung, rungs[0]) for rung in rungs])
+        scaled = run([_comparing(folder, rung, rungs[0], encoded=False) for rung in sizes])
+        scores = {rung.name: _score(said) for rung, said in zip(sizes, scaled, strict=True)}
+        lost = {name: scores[sizes[0].name] - score for name, score in scores.items()}
+        return tuple(_measured(folder, rung, said, lost) for rung, said in zip(rungs, encoded, strict=True))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -152,7 +167,8 @@ def _sampling(
             picture = film.sized(picture, rung.width, rung.height)
         copies = picture.filter_multi_output("split", 3 if number == 0 else 2)
         options = film.x264(rung, preset, rate)
-        del options["hls_segment_options"]
+        for of_fragments in ("hls_segment_options", "avoid_negative_ts"):
+            del options[of_fragments]
         outputs.append(ffmpeg.output(copies[0], f"{rung.name}.mp4", **options, **commands.CLEAN))
         if number == 0:
             exact = {"c:v": "libx264", "preset": "ultrafast", "qp": 0, "threads": 1, "fps_mode": "passthrough"}
@@ -178,14 +194,14 @@ def _comparing(folder: Path, rung: ladder.FilmRung, top: ladder.FilmRung, *, enc
     return commands.command([ffmpeg.output(compared, "-", f="null")], cost=1, seconds=0)
 
 
-def _measured(folder: Path, rung: ladder.FilmRung, said: str, at_most: dict[str, float]) -> Measured:
+def _measured(folder: Path, rung: ladder.FilmRung, said: str, lost: dict[str, float]) -> Measured:
     length = _LENGTH.search(said)
     if length is None:
         raise EncodeFailed(f"FFmpeg did not tell how long the sample of {rung.name} is.")
     hours, minutes, seconds = map(float, length.groups())
     bits = (folder / f"{rung.name}.mp4").stat().st_size * 8
     kbps = bits / 1000 / max(0.01, 3600 * hours + 60 * minutes + seconds)
-    return Measured(rung.name, kbps, _score(said), at_most.get(rung.name, 0.0))
+    return Measured(rung.name, kbps, _score(said), lost.get(rung.name, 100.0))
 
 
 def _score(said: str) -> float:

@@ -1,7 +1,8 @@
 """A film from master to stream: its opening on air at once, the rest in chunks that any number of workers share.
 
-One worker, the first, has the job: it makes the opening, the sound (once, never cut) and what stands beside, takes
-chunks like everybody else, and joins them. Whoever else is free takes chunks from the same desk.
+One worker, the first, has the job: it makes the opening, measures which ladder the film asks for, makes the sound
+(once, never cut) and what stands beside, takes chunks like everybody else, and joins them. Whoever else is free takes
+chunks from the same desk; each chunk tells the ladder.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from media_store.interface import MediaStore
 from transcoder import (
     chunks,
     commands,
+    complexity,
     film,
     film_file,
     ladder,
@@ -59,37 +61,41 @@ class Feature:
         self._parts: dict[int, float] = {}
         self._sent: dict[str, int] = {}
         self._opened: list[ChunkReport] = []
-        self.on_air = OnAir(job, store, desk)
+        # Until the film has been measured, what its size alone asks for: the rung that is first on air is the same.
+        self._rungs = ladder.film_rungs(self.probe)
+        self.on_air = OnAir(job, store, desk, self._rungs)
         self.timings: dict[str, float] = {}
 
     def run(self) -> tuple[Encoded, streams.Playlists]:
         """Make and store the stream; return what is still to be stored, and the playlists in force."""
         began = time.monotonic()
-        rungs = ladder.film_rungs(self.probe)
-        first = ladder.on_air_rung(rungs)
-        cut = chunks.plan(self.probe, rungs, whole=self.job.attempt > 1)
+        first = ladder.on_air_rung(self._rungs)
+        opening = self._cut()[0]
         self.desk.progress("fetch", 0.0)
         head = masters.fetch_head(self.job, self.store, self.work)
         lanes = ThreadPoolExecutor(max(2, self.job.cpu_count), thread_name_prefix="lane")
         tasks: list[Future[None]] = []
         try:
             if head is not None:
-                tasks.append(lanes.submit(self._guarded, self._try_opening, head, cut[0], first))
+                tasks.append(lanes.submit(self._guarded, self._try_opening, head, opening, first))
                 wait(tasks, timeout=_OPENING_SECONDS)  # to be on air first: the whole takes the disk and the network
             master = masters.fetch(self.job, self.store, self.work)
             self.timings["fetch"] = time.monotonic() - began
             if head is None:
-                tasks.append(lanes.submit(self._guarded, self._opening, master, cut[0], first))
+                tasks.append(lanes.submit(self._guarded, self._opening, master, opening, first))
             self.desk.progress("encode", 0.03)
+            chosen = lanes.submit(self._guarded, self._choose, master)
+            tasks += [chosen, lanes.submit(self._guarded, self._sound, master)]
+            self._watch(tasks, until=chosen)
+            cut = self._cut()
             self.desk.share(cut[1:])
-            tasks.append(lanes.submit(self._guarded, self._sound, master))
             tasks.append(lanes.submit(self._guarded, self._rest_of_opening, tasks[0], master, cut[0], first))
-            tasks.append(lanes.submit(self._guarded, self._beside, master, rungs))
+            tasks.append(lanes.submit(self._guarded, self._beside, master))
             tasks.append(lanes.submit(self._guarded, self._subtitles, master))
             tasks += [
                 lanes.submit(self._guarded, self._take_chunks, master, cut) for _lane in range(self.job.cpu_count)
             ]
-            self._watch(tasks, cut)
+            self._watch(tasks, cut=cut)
         finally:
             self._ended.set()
             lanes.shutdown(wait=True, cancel_futures=True)
@@ -98,7 +104,23 @@ class Feature:
         self.timings["encode"] = time.monotonic() - began
         self.on_air.take(self.desk.reports(), final=True)
         playlists = self.on_air.finish()
-        return self._encoded(master, rungs), playlists
+        return self._encoded(master), playlists
+
+    def _cut(self) -> list[Chunk]:
+        return chunks.plan(self.probe, self._rungs, whole=self.job.attempt > 1)
+
+    def _choose(self, master: Path) -> None:
+        """Find the ladder for what is in the film; an attempt after this one finds the same."""
+        rungs = complexity.choose(
+            master,
+            self.probe,
+            self.work,
+            self.job.x264_preset,
+            at_once=max(1, self.job.cpu_count - 1),
+            on_progress=self._progress(),
+        )
+        self.on_air.follow(rungs)
+        self._rungs = rungs
 
     def _guarded(self, part: Callable[..., None], *args: object) -> None:
         try:
@@ -109,14 +131,25 @@ class Feature:
             self._ended.set()
             raise
 
-    def _watch(self, tasks: Sequence[Future[None]], cut: Sequence[Chunk]) -> None:
-        """Put on air what is done and tell how far it is, until every part has ended or one has failed."""
+    def _watch(
+        self, tasks: Sequence[Future[None]], *, until: Future[None] | None = None, cut: Sequence[Chunk] = ()
+    ) -> None:
+        """Put on air what is done and tell how far it is, until every part has ended or one has failed.
+
+        Or only `until` one part has ended: then nothing is shared yet, and what the desk has is an earlier attempt's.
+        """
         pending = set(tasks)
         far = 0.0
-        while pending:
-            done, pending = wait(pending, timeout=_LOOK_SECONDS, return_when=FIRST_EXCEPTION)
+        while pending and not (until is not None and until.done() and not self._ended.is_set()):
+            looked_at = pending if until is None else {until}
+            wait(looked_at, timeout=_LOOK_SECONDS, return_when=FIRST_EXCEPTION)
+            done = {task for task in pending if task.done()}
+            pending -= done
             for task in done:
                 task.result()
+            if until is not None:
+                self.desk.progress("encode", 0.03)
+                continue
             reports = self.desk.reports()
             self.on_air.take(reports)
             made = len(reports) + sum(dict(self._parts).values()) + len(self._opened) / 2
@@ -155,6 +188,14 @@ class Feature:
         wait([tried])
         if not self._opened:
             self._opening(master, opening, first)
+        if first == self._rungs[-1] and not self._has_iframes(first):
+            # When the opening was made, a smaller rung was to have the pictures to jump by: made again, to the same
+            # bytes, it has them.
+            report = chunks.encode(
+                self.job, opening, master, self.store, self.work, on_progress=self._progress(0), only=[first.name]
+            )
+            self._opened.append(report)
+            self.on_air.take([report])
         if len(opening.ladder) > 1:
             report = chunks.encode(
                 self.job, opening, master, self.store, self.work, on_progress=self._progress(0), skipping=[first.name]
@@ -162,6 +203,10 @@ class Feature:
             self._opened.append(report)
             self.on_air.take([report])
         self._parts.pop(0, None)
+
+    def _has_iframes(self, rung: ladder.FilmRung) -> bool:
+        name = f"{rung.name}{package.IFRAMES}"
+        return any(stretch.name == name for report in self._opened for stretch in report.stretches)
 
     def _sound(self, master: Path) -> None:
         """Every sound of the film, whole, in one lane; its segments are stored as they come out."""
@@ -212,8 +257,8 @@ class Feature:
             self._sent[rung.name] = done + len(sealed.stretch.seconds)
         self.on_air.sound(rung, sealed)
 
-    def _beside(self, master: Path, rungs: Sequence[ladder.FilmRung]) -> None:
-        runs = film.beside_commands(master, self.probe, rungs, self.job.x264_preset)
+    def _beside(self, master: Path) -> None:
+        runs = film.beside_commands(master, self.probe, self._rungs, self.job.x264_preset)
         sandbox.run_all(runs, cwd=self.work, at_once=1, wall_seconds=600, on_progress=self._progress())
 
     def _subtitles(self, master: Path) -> None:
@@ -241,10 +286,10 @@ class Feature:
             work_on(self.job, chunk, master, self.store, self.work, self.desk, self._progress(chunk.number))
             self._parts.pop(chunk.number, None)
 
-    def _encoded(self, master: Path, rungs: Sequence[ladder.FilmRung]) -> Encoded:
+    def _encoded(self, master: Path) -> Encoded:
         """What stands beside the stream: strip, download, preview, poster, and what was measured."""
         strip = ladder.thumbnail_strip(self.probe)
-        small = self.on_air.stretch(f"{rungs[-1].name}{package.IFRAMES}")
+        small = self.on_air.stretch(f"{self._rungs[-1].name}{package.IFRAMES}")
         rate = ladder.frame_rate(self.probe)
         idr = ladder.gop_frames(rate) * rate[1] / rate[0]
         last = small.first + len(small.seconds) - 1
@@ -253,7 +298,8 @@ class Feature:
         film.tile(pictures, self.work, strip)
         (self.work / commands.FILES).mkdir(exist_ok=True)
         seconds = ladder.segment_seconds(self.probe)
-        target, copied = film_file.film_file(master, self.probe, self.work, lambda: self._clear(rungs[0].name, seconds))
+        top = self._rungs[0].name
+        target, copied = film_file.film_file(master, self.probe, self.work, lambda: self._clear(top, seconds))
         audible = self.probe.audio is not None
         return Encoded(
             files={"mp4": target},

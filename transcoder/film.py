@@ -116,8 +116,10 @@ def x264(rung: ladder.FilmRung, preset: str, rate: tuple[int, int]) -> dict[str,
         "forced-idr": 1,
         "threads": _X264_THREADS,
         "fps_mode": "passthrough",
-        # Times from 0 without an edit list, which players of fragments ignore.
+        # Times from 0 by themselves, as some players of fragments ignore an edit list. Nor is there to be one: the
+        # muxer would move everything behind the times before 0 that decoding begins at, and say so there.
         "hls_segment_options": "movflags=+negative_cts_offsets",
+        "avoid_negative_ts": "disabled",
     }
 
 

@@ -15,10 +15,14 @@ from transcoder.desk import Desk
 
 
 class OnAir:
-    """The stream of one film, from its first segment to its last. Called from several threads."""
+    """The stream of one film, from its first segment to its last: of its pictures the `rungs`, largest first.
 
-    def __init__(self, job: TranscodeJob, store: MediaStore, desk: Desk) -> None:
+    Called from several threads.
+    """
+
+    def __init__(self, job: TranscodeJob, store: MediaStore, desk: Desk, rungs: Sequence[ladder.FilmRung]) -> None:
         self._job, self._store, self._desk = job, store, desk
+        self._rungs = tuple(rungs)
         self._lock = threading.Lock()
         self._stretches: dict[str, dict[int, Stretch]] = {}
         self._sounds: dict[str, ladder.AudioRung] = {}
@@ -26,6 +30,11 @@ class OnAir:
         self._inits: dict[str, boxes.Init] = {}
         self._written: dict[str, str] = {}
         self._told = False
+
+    def follow(self, rungs: Sequence[ladder.FilmRung]) -> None:
+        """Have these rungs from now on; one that is on air already is among them."""
+        with self._lock:
+            self._rungs = tuple(rungs)
 
     def sound(self, rung: ladder.AudioRung, sealed: package.Sealed) -> None:
         """Take some more segments of a sound; what begins where something shorter did replaces it."""
@@ -82,7 +91,7 @@ class OnAir:
         probe = self._job.probe
         rate = ladder.frame_rate(probe)
         pictures = []
-        for rung in ladder.film_rungs(probe):
+        for rung in self._rungs:
             stretch = self._contiguous(rung.name, ended)
             if stretch is not None:
                 sounds = rung.audio if probe.audio is not None else None
@@ -97,7 +106,7 @@ class OnAir:
             if stretch is not None:
                 beside = sound.media(each)
                 heard.append(streams.Rendered(stretch, self._init(each.name), media=beside, most=each.kbps * 1000))
-        small = f"{ladder.film_rungs(probe)[-1].name}{package.IFRAMES}"
+        small = f"{self._rungs[-1].name}{package.IFRAMES}"
         jumps = self._contiguous(small, ended) if ended else None
         return streams.compose(
             [*pictures, *heard],

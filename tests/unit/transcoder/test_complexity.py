@@ -48,7 +48,7 @@ def test_rungs_that_gain_nothing_are_dropped() -> None:
 def test_a_film_without_detail_is_not_made_larger_than_it_shows() -> None:
     rungs = ladder.film_rungs(HD)
     measured = found((900, 95), (300, 92), (200, 90), (60, 80))
-    measured[1] = Measured("v720", 300, 92, at_most=99.5)
+    measured[1] = Measured("v720", 300, 92, lost=0.5)
     soft = complexity.fitted(rungs, measured)
     assert [rung.name for rung in soft] == ["v720", "v480", "v360"]
     assert soft[0].crf == rungs[0].crf
