@@ -50,7 +50,6 @@ PATIENCE_SECONDS = 240
 QUICK = {"WORKER_HEARTBEAT_SECONDS": "0.5", "WORKER_STALLED_SECONDS": "3", "X264_PRESET": "ultrafast"}
 HANGING_SECONDS = 4.0
 _RATE = 44100
-_FILM_EVERY = 5
 _HANGING = "hanging"  # a file that names the job which hangs
 
 
@@ -152,11 +151,15 @@ def _lives(process: psutil.Process) -> bool:
 
 @dataclass
 class Trial:
-    """What is tried in one shop, whose context is open: `env` starts its workers, `var` is where they work."""
+    """What is tried in one shop, whose context is open: `env` starts its workers, `var` is where they work.
+
+    One run of so many is a film's.
+    """
 
     env: dict[str, str]
     var: Path
     seed: int = 0
+    film_every: int = 5
     kills: dict[str, int] = field(default_factory=lambda: {"worker": 0, "ffmpeg": 0, "too late": 0})
     jobs: list[str] = field(default_factory=list)
     published: dict[str, set[str]] = field(default_factory=dict)
@@ -179,13 +182,13 @@ class Trial:
         """Masters with one kill each, until so many kills have struck (or twice as many masters were sent)."""
         chance = random.Random(self.seed)  # noqa: S311 - moments, not secrets
         takes = {"film": 6.0, "audio": 2.0}
-        film = _film(self.var / "film.mp4") if count >= _FILM_EVERY else None
+        film = _film(self.var / "film.mp4") if count >= self.film_every else None
         keepers = [self.keeper(f"worker-{number}") for number in range(workers)]
         with contextlib.ExitStack() as kept:
             for keeper in keepers:
                 kept.enter_context(keeper)
             for number in range(2 * count):
-                kind = "film" if film and number % _FILM_EVERY == _FILM_EVERY - 1 else "audio"
+                kind = "film" if film and number % self.film_every == self.film_every - 1 else "audio"
                 job_id = self._send(number, kind, film)
                 self.jobs.append(job_id)
                 self._kill(keepers, job_id, chance, within=takes[kind])
