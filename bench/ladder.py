@@ -11,7 +11,8 @@ Compared is, for every fixed rung, the least bits with which our ladder gives it
 lines through (log bits, VMAF), as for a Bjøntegaard rate; below our lowest rung that rung's bits, as they are. What
 our top rung does not reach counts at the top rung's bits times what the missing VMAF costs along the last line. VMAF
 of more than 95 counts as 95, for nobody tells such a picture from its master; the figure without that is printed too.
-Ratios are averaged geometrically, over a clip's rungs and then over the clips.
+Ratios are averaged geometrically, over a clip's rungs and then over the clips. And the VMAF of the best rung, by the
+same ceiling, is to be no lower than the fixed ladder's, on the average of the clips.
 
 Clips: two windows of Big Buck Bunny (1080p, from npm), one of them again with film grain, and what we draw ourselves:
 slides, scrolling text, dark gradients, a test pattern. Or the files named.
@@ -31,7 +32,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -58,13 +59,30 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A clip's ratios, up to VMAF 95 and in full, and the kbit/s of all rungs together."""
+    """A clip's rungs, the ratios of their bits up to VMAF 95 and in full, and the VMAF that our best rung is ahead."""
 
     clip: str
-    capped: float
-    full: float
-    own_kbps: float
-    fixed_kbps: float
+    own: list[Point]
+    fixed: list[Point]
+
+    @property
+    def capped(self) -> float:
+        return ratio(self.own, self.fixed, TRANSPARENT)
+
+    @property
+    def full(self) -> float:
+        return ratio(self.own, self.fixed, 100.0)
+
+    @property
+    def ahead(self) -> float:
+        best, other = (min(TRANSPARENT, max(each.vmaf for each in rungs)) for rungs in (self.own, self.fixed))
+        return best - other
+
+    def told(self) -> dict[str, object]:
+        """All of it as JSON has it."""
+        rungs = {called: list(map(asdict, points)) for called, points in (("ours", self.own), ("fixed", self.fixed))}
+        figures = {"ratio": self.capped, "uncapped": self.full, "ahead": self.ahead}
+        return {"clip": self.clip} | {name: round(value, 3) for name, value in figures.items()} | rungs
 
 
 def ffmpeg(*arguments: str, stdin: bytes | None = None) -> str:
@@ -259,23 +277,28 @@ def main() -> None:
             for called, points in (("fixed", theirs), ("ours", own)):
                 for each in points:
                     say(f"  {called:<6} {each.name:<14} {each.kbps:>8.0f} kbit/s   VMAF {each.vmaf:6.2f}")
-            row = Row(
-                clip.stem, ratio(own, theirs, TRANSPARENT), ratio(own, theirs, 100.0), _total(own), _total(theirs)
-            )
+            row = Row(clip.stem, own, theirs)
             rows.append(row)
             say(f"  bits for the same VMAF: {row.capped:.2f} ×   (VMAF over 95 counted in full: {row.full:.2f} ×)")
+            say(f"  VMAF of the best rung, up to 95: {row.ahead:+.2f}")
     capped = _average([row.capped for row in rows])
     full = _average([row.full for row in rows])
-    whole = sum(row.own_kbps for row in rows) / sum(row.fixed_kbps for row in rows)
+    ahead = sum(row.ahead for row in rows) / len(rows)
+    whole = sum(_total(row.own) for row in rows) / sum(_total(row.fixed) for row in rows)
     say(f"\nVMAF over 95 counted in full: {full:.2f} × the bits; all rungs together, what is stored: {whole:.2f} ×")
-    name = "bits for the same VMAF (up to 95), ours ÷ MediaCMS's ladder"
-    goal = {"name": name, "value": round(capped, 3), "goal": "<= 0.7", "met": capped <= 0.7}
+    wanted = [
+        ("bits for the same VMAF (up to 95), ours ÷ MediaCMS's ladder", capped, "<= 0.7", capped <= 0.7),
+        ("VMAF of the best rung (up to 95), ours - MediaCMS's, mean of the clips", ahead, ">= 0", round(ahead, 1) >= 0),
+    ]
+    goals = [{"name": name, "value": round(value, 3), "goal": goal, "met": met} for name, value, goal, met in wanted]
     if arguments.json:
-        detail = [{"clip": row.clip, "ratio": round(row.capped, 3), "uncapped": round(row.full, 3)} for row in rows]
-        print(json.dumps({"goals": [goal], "clips": detail, "uncapped": round(full, 3), "stored": round(whole, 3)}))
+        detail = [row.told() for row in rows]
+        print(json.dumps({"goals": goals, "clips": detail, "uncapped": round(full, 3), "stored": round(whole, 3)}))
     else:
-        print(f"{name}   {goal['value']}   goal {goal['goal']}   {'met' if goal['met'] else 'MISSED'}")
-    sys.exit(not goal["met"])
+        for each in goals:
+            met = "met" if each["met"] else "MISSED"
+            print(f"{each['name']}   {each['value']}   goal {each['goal']}   {met}")
+    sys.exit(not all(each["met"] for each in goals))
 
 
 if __name__ == "__main__":

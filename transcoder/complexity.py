@@ -8,9 +8,9 @@ large as it gets. Everything runs with one encoding thread on fixed windows, so 
 from __future__ import annotations
 
 import itertools
+import json
 import logging
 import math
-import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -25,14 +25,14 @@ from transcoder.errors import EncodeFailed
 
 log = logging.getLogger("wavecrate.transcoder")
 
-# A film of less is encoded before it would be measured.
-LEAST_SECONDS = 20.0
-# So much of a film is looked at: about 3 % of what its encodes cost, and no more than a minute's worth of them.
-_SHARE, _LEAST_SAMPLE, _MOST_SAMPLE = 0.008, 2.0, 12.0
+# To look at a second of a film takes two and a half times the CPU of encoding it. A hundredth is looked at, which adds
+# 2.5 %, and no less than two seconds in three places: more than a short film is worth, which keeps the static ladder.
+LEAST_SECONDS = 180.0
+_SHARE, _LEAST_SAMPLE, _MOST_SAMPLE = 0.01, 2.0, 12.0
+_WINDOWS_IN_A_GOP = 3
 _EVERY_NTH = 4  # frame that is compared
 _REFERENCE = "reference.mp4"
-_SCORE = re.compile(r"VMAF score: ([\d.]+)")
-_LENGTH = re.compile(r"Duration: (\d+):(\d+):([\d.]+)")
+_SIZE = "-size"
 
 # What a film is to score at its largest: five points below what can't be told from the master. x264's distance from
 # 100 grows by about 15 % with each step of CRF.
@@ -64,14 +64,13 @@ def choose(
     work: Path,
     preset: str,
     *,
-    at_once: int = 2,
     seconds: float | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> tuple[ladder.FilmRung, ...]:
     """The ladder for this film: the static one with a CRF for its content, less the rungs that gain nothing.
 
     The rung that is first on air is what `ladder.film_rungs` says, whatever the content. `seconds` is how much of the
-    film to look at (by default 0.8 %, from 2 s to 12 s; nothing of a film under LEAST_SECONDS). Where nothing can be
+    film to look at (by default 1 %, from 2 s to 12 s; nothing of a film under LEAST_SECONDS). Where nothing can be
     measured it is the static ladder. What `on_progress` raises ends it. Raises DiskFull and TimedOut.
     """
     rungs = ladder.film_rungs(probe)
@@ -80,7 +79,7 @@ def choose(
         if probe.duration < LEAST_SECONDS:
             return rungs
     try:
-        found = measure(master, probe, rungs, work, preset, seconds=seconds, at_once=at_once, on_progress=on_progress)
+        found = measure(master, probe, rungs, work, preset, seconds=seconds, on_progress=on_progress)
         return fitted(rungs, found)
     except EncodeFailed as failed:
         log.warning("the ladder stays as it is, for the film can't be measured: %s", failed)
@@ -105,6 +104,8 @@ def fitted(rungs: Sequence[ladder.FilmRung], measured: Sequence[Measured]) -> tu
         if rung == first or (gains and kbps <= _MOST_OF_NEXT * rate):
             kept.append(own)
             rate = kbps
+    if len(kept) == 1 and len(rungs) > 1:
+        kept.append(replace(rungs[-1], crf=rungs[-1].crf + step))  # players are to have a choice
     return tuple(kept)
 
 
@@ -122,40 +123,49 @@ def measure(
     preset: str,
     *,
     seconds: float,
-    at_once: int,
     on_progress: Callable[[float], None] | None = None,
 ) -> tuple[Measured, ...]:
-    """Encode about `seconds` of the film, in whole GOPs, for each of the rungs, and compare.
+    """Encode about `seconds` of the film for each of the rungs, and compare. Raises EncodeFailed where that fails.
 
-    Raises EncodeFailed where that fails.
+    The rung below the one that is first on air is not compared: what that gains is not asked.
     """
     folder = work / "sample"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    # The sizes that might do for a top rung in place of the first, and the first, to compare with.
-    sizes = list(rungs[: list(rungs).index(ladder.on_air_rung(rungs))])
-    sizes = sizes if len(sizes) > 1 else []
     limit = 120 + 120 * seconds
 
-    def run(commands: list[sandbox.Command]) -> list[str]:
-        return sandbox.run_all(commands, cwd=folder, at_once=at_once, wall_seconds=limit, on_progress=on_progress)
+    def run(command: sandbox.Command) -> None:
+        sandbox.run_all([command], cwd=folder, at_once=1, wall_seconds=limit, on_progress=on_progress)
 
+    first = list(rungs).index(ladder.on_air_rung(rungs))
+    compared = [rung for number, rung in enumerate(rungs) if number != first + 1]
+    # The sizes that might do for a top rung in place of the first, and the first, to compare with.
+    sizes = rungs[:first] if first > 1 else ()
     try:
-        run([_sampling(master, probe, rungs, preset, seconds)])
-        encoded = run([_comparing(folder, rung, rungs[0]) for rung in rungs])
-        scaled = run([_comparing(folder, rung, rungs[0], encoded=False) for rung in sizes])
-        scores = {rung.name: _score(said) for rung, said in zip(sizes, scaled, strict=True)}
-        lost = {name: scores[sizes[0].name] - score for name, score in scores.items()}
-        return tuple(_measured(folder, rung, said, lost) for rung, said in zip(rungs, encoded, strict=True))
+        sampling, length = _sampling(master, probe, rungs, preset, seconds)
+        run(sampling)
+        run(_comparing(folder, compared, sizes, rungs[0]))
+        scores = {rung.name: _score(folder / f"{rung.name}.json") for rung in compared}
+        alone = {rung.name: _score(folder / f"{rung.name}{_SIZE}.json") for rung in sizes}
+        return tuple(
+            Measured(
+                rung.name,
+                (folder / f"{rung.name}.mp4").stat().st_size * 8 / 1000 / length,
+                scores.get(rung.name, 0.0),
+                alone[rungs[0].name] - alone[rung.name] if rung.name in alone else 100.0,
+            )
+            for rung in rungs
+        )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sampling(
     master: Path, probe: Probe, rungs: Sequence[ladder.FilmRung], preset: str, seconds: float
-) -> sandbox.Command:
+) -> tuple[sandbox.Command, float]:
+    """What encodes the windows for every rung, and the windows without loss to compare with; and their seconds."""
     rate = ladder.frame_rate(probe)
-    frames = ladder.gop_frames(rate)
+    frames = max(1, ladder.gop_frames(rate) // _WINDOWS_IN_A_GOP)
     count = max(1, round(seconds * rate[0] / rate[1] / frames))
     windows = [_window(master, probe, (number + 0.5) / count, rate, frames) for number in range(count)]
     picture = ffmpeg.concat(*windows, v=1, a=0) if count > 1 else windows[0]
@@ -166,7 +176,7 @@ def _sampling(
         else:
             picture = film.sized(picture, rung.width, rung.height)
         copies = picture.filter_multi_output("split", 3 if number == 0 else 2)
-        options = film.x264(rung, preset, rate)
+        options = film.x264(rung, preset, rate) | {"g": frames, "keyint_min": frames}
         for of_fragments in ("hls_segment_options", "avoid_negative_ts"):
             del options[of_fragments]
         outputs.append(ffmpeg.output(copies[0], f"{rung.name}.mp4", **options, **commands.CLEAN))
@@ -175,37 +185,43 @@ def _sampling(
             outputs.append(ffmpeg.output(copies[2], _REFERENCE, **exact, **commands.CLEAN))
         picture = copies[1]
     outputs.append(ffmpeg.output(picture, "-", f="null"))
-    return commands.command(outputs, cost=1, seconds=0)
+    length = count * frames * rate[1] / rate[0]
+    return commands.command(outputs, cost=1, seconds=length), length
 
 
 def _window(master: Path, probe: Probe, at: float, rate: tuple[int, int], frames: int) -> Any:
-    source = commands.open_master(master, ss=f"{at * probe.duration:.3f}")
+    """So many frames of the film from the key frame before a place in it, given as a fraction of its length."""
+    source = commands.open_master(master, ss=f"{at * probe.duration:.3f}", noaccurate_seek=None)
     even = source["V:0"].filter("bwdif", deint="interlaced").filter("fps", f"{rate[0]}/{rate[1]}")
     return even.filter("trim", end_frame=frames).filter("setpts", "PTS-STARTPTS")
 
 
-def _comparing(folder: Path, rung: ladder.FilmRung, top: ladder.FilmRung, *, encoded: bool = True) -> sandbox.Command:
-    made = commands.open_master(folder / (f"{rung.name}.mp4" if encoded else _REFERENCE))["V:0"]
-    if not encoded:
-        made = film.sized(made, rung.width, rung.height)
-    made = made.filter("scale", top.width, top.height, flags="bicubic")
-    reference = commands.open_master(folder / _REFERENCE)["V:0"].filter("format", "yuv420p")
-    compared = ffmpeg.filter([made, reference], "libvmaf", n_threads=1, n_subsample=_EVERY_NTH)
-    return commands.command([ffmpeg.output(compared, "-", f="null")], cost=1, seconds=0)
+def _comparing(
+    folder: Path, encoded: Sequence[ladder.FilmRung], sizes: Sequence[ladder.FilmRung], top: ladder.FilmRung
+) -> sandbox.Command:
+    """What compares encoded rungs, and sizes that nobody encoded, with the windows: from one decode of these."""
+    # Times of B-pictures begin later in one file than in another; frames are paired by number.
+    shown = commands.open_master(folder / _REFERENCE)["V:0"].filter("format", "yuv420p").filter("setpts", "N")
+    copies = shown.filter_multi_output("split", len(encoded) + 2 * len(sizes))
+    made = [
+        (rung.name, commands.open_master(folder / f"{rung.name}.mp4")["V:0"].filter("setpts", "N")) for rung in encoded
+    ]
+    made += [
+        (f"{rung.name}{_SIZE}", film.sized(copies[len(encoded) + number], rung.width, rung.height))
+        for number, rung in enumerate(sizes)
+    ]
+    outputs = []
+    for number, (name, picture) in enumerate(made):
+        large = picture.filter("scale", top.width, top.height, flags="bicubic")
+        reference = copies[number if number < len(encoded) else number + len(sizes)]
+        log_to = {"log_fmt": "json", "log_path": f"{name}.json"}
+        scored = ffmpeg.filter([large, reference], "libvmaf", n_threads=1, n_subsample=_EVERY_NTH, **log_to)
+        outputs.append(ffmpeg.output(scored, "-", f="null"))
+    return commands.command(outputs, cost=1, seconds=0)
 
 
-def _measured(folder: Path, rung: ladder.FilmRung, said: str, lost: dict[str, float]) -> Measured:
-    length = _LENGTH.search(said)
-    if length is None:
-        raise EncodeFailed(f"FFmpeg did not tell how long the sample of {rung.name} is.")
-    hours, minutes, seconds = map(float, length.groups())
-    bits = (folder / f"{rung.name}.mp4").stat().st_size * 8
-    kbps = bits / 1000 / max(0.01, 3600 * hours + 60 * minutes + seconds)
-    return Measured(rung.name, kbps, _score(said), lost.get(rung.name, 100.0))
-
-
-def _score(said: str) -> float:
-    score = _SCORE.search(said)
-    if score is None:
-        raise EncodeFailed("FFmpeg gave no VMAF for a sample.")
-    return float(score[1])
+def _score(told: Path) -> float:
+    try:
+        return float(json.loads(told.read_text())["pooled_metrics"]["vmaf"]["mean"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EncodeFailed(f"FFmpeg gave no VMAF: {told.name}.") from error

@@ -111,14 +111,7 @@ class Feature:
 
     def _choose(self, master: Path) -> None:
         """Find the ladder for what is in the film; an attempt after this one finds the same."""
-        rungs = complexity.choose(
-            master,
-            self.probe,
-            self.work,
-            self.job.x264_preset,
-            at_once=max(1, self.job.cpu_count - 1),
-            on_progress=self._progress(),
-        )
+        rungs = complexity.choose(master, self.probe, self.work, self.job.x264_preset, on_progress=self._progress())
         self.on_air.follow(rungs)
         self._rungs = rungs
 

@@ -23,6 +23,8 @@ FILM_AAC_KBPS = (128, 256)
 
 # height: peak kbit/s
 _FILM = {1080: 6000, 720: 3400, 480: 1600, 360: 900}
+# A film that fits one of them only has a smaller one besides, so that players have a choice: of so many lines, or half.
+_SMALLER, _SMALLEST = 240, 64
 # From a film's top rung down. Watched as large as the top, a smaller rung is worth its bits only at a higher CRF: with
 # a lower one, the rung above gives the better picture for as many.
 _CRFS = (24, 27, 29, 31)
@@ -151,6 +153,10 @@ def film_rungs(probe: Probe) -> tuple[FilmRung, ...]:
     if not rungs:
         width, high = _scaled(video.width, video.height, 1.0)
         rungs.append(FilmRung(f"v{size}", width, high, _CRFS[0], 900, "aac-128"))
+    below = _SMALLER if size >= _SMALLER * 4 / 3 else size // 2
+    if len(rungs) == 1 and below >= _SMALLEST:
+        width, high = _scaled(video.width, video.height, below / size)
+        rungs.append(FilmRung(f"v{below}", width, high, _CRFS[1], 450, "aac-128"))
     return tuple(rungs)
 
 

@@ -65,6 +65,12 @@ def test_the_rung_that_is_first_on_air_stays_as_it_is(figures: list[tuple[float,
     assert [rung.name for rung in chosen] == [name for name in order if name in {rung.name for rung in chosen}]
 
 
+def test_players_always_have_a_choice() -> None:
+    rungs = ladder.film_rungs(SD)
+    measured = [Measured(rungs[0].name, 100, 99), Measured(rungs[1].name, 99, 99)]
+    assert [rung.name for rung in complexity.fitted(rungs, measured)] == [rung.name for rung in rungs]
+
+
 def test_a_film_that_is_on_air_in_its_top_rung_has_known_settings() -> None:
     rungs = ladder.film_rungs(SD)
     measured = [Measured(rungs[0].name, 500, 99), Measured(rungs[1].name, 490, 98.9)]
