@@ -107,11 +107,12 @@ def image_url(key: str | None) -> str | None:
 
 def _security_headers(response: Response) -> Response:
     store = settings().s3_public_endpoint_url or settings().s3_endpoint_url
+    # media-src data: hls.js gives the subtitle tracks it makes an empty file of that kind, for Chrome's own menu.
     # The checkout form is answered with a redirect to the payment page, which Chromium holds against form-action too.
     payment_page = stripe_gateway.page_origin()
     response.headers.setdefault(
         "Content-Security-Policy",
-        "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; worker-src 'self' blob:;"
+        "default-src 'self'; img-src 'self' data:; media-src 'self' blob: data:; worker-src 'self' blob:;"
         f" connect-src 'self' {store}; style-src 'self'; script-src 'self'; object-src 'none';"
         f" base-uri 'none'; frame-ancestors 'none'; form-action 'self' {payment_page}",
     )

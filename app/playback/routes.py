@@ -65,6 +65,7 @@ def play(track_id: str) -> Any:
         cover=f"/{track.release.cover_key}" if track.release.cover_key else None,
         peaks=begun.stream.facts.get("peaks", []),
         loudness=begun.stream.facts.get("loudness"),
+        chapters=begun.stream.facts.get("chapters", []),
         expires_at=begun.session.expires_at.isoformat(),
     )
     answer.headers["Cache-Control"] = "no-store"

@@ -4,6 +4,7 @@
 // and data-mode (none, preview, track, film).
 
 import { csrfToken, toast } from "./main.js";
+import { Choices } from "./player/choices.js";
 import * as shop from "./player/shop.js";
 import { bindKeys } from "./player/keys.js";
 import { mediaSession } from "./player/session.js";
@@ -18,6 +19,7 @@ const seek = part(".player__seek");
 const volume = part(".player__volume");
 const message = part(".player__message");
 const wave = new Waveform(part(".player__wave canvas"));
+const choices = new Choices(part(".player__choices"), seekTo);
 
 const STEP_SECONDS = 10;
 const REPORT_SECONDS = 10;
@@ -96,6 +98,7 @@ async function start(index, { position = null } = {}) {
     media = track.film ?? audio;
     const from = position ?? resumeFrom(answer);
     stream = new Stream(media, { onFailure: (kind, status) => failed(kind, status) });
+    choices.open(stream, answer.chapters ?? []);
     await stream.open(answer.playlist, from);
     if (mine !== ticket) return;
     if (track.film) revealFilm(track.film);
@@ -135,6 +138,7 @@ async function sound() {
 function leave() {
   report(false);
   ticket += 1;
+  choices.close();
   stream?.close();
   stream = null;
   media.pause();
@@ -331,6 +335,7 @@ function showTime(now, length) {
   seek.value = String(now);
   seek.setAttribute("aria-valuetext", `${clock(now)} / ${clock(length)}`);
   wave.setProgress(length ? now / length : 0);
+  choices.at(now);
   session.position(now, length);
   if (preview && length) {
     const button = document.querySelector(`[data-preview="${CSS.escape(preview)}"]`);

@@ -1,5 +1,7 @@
 // One encrypted HLS stream on one media element: hls.js where there is MSE, the browser's own HLS on Safari.
 
+import { preferences, wantsSubtitles } from "./choices.js";
+
 let library = null;
 
 function loadHls() {
@@ -15,6 +17,7 @@ export class Stream {
     this.hls = null;
     this.over = false;
     this.started = false;
+    this.onTracks = () => {}; // there are other sound tracks or subtitles, or others are on
   }
 
   /** Whether hls.js is at work; it reports failures itself. */
@@ -33,8 +36,15 @@ export class Stream {
       capLevelToPlayerSize: true,
       maxBufferLength: 30,
       backBufferLength: 60,
+      ...preferences(),
     });
     this.hls = hls;
+    const { AUDIO_TRACKS_UPDATED, AUDIO_TRACK_SWITCHED, SUBTITLE_TRACKS_UPDATED, SUBTITLE_TRACK_SWITCH } = Hls.Events;
+    for (const event of [AUDIO_TRACKS_UPDATED, AUDIO_TRACK_SWITCHED, SUBTITLE_TRACKS_UPDATED, SUBTITLE_TRACK_SWITCH]) {
+      hls.on(event, () => this.onTracks());
+    }
+    const wanted = wantsSubtitles();
+    if (wanted !== null) hls.subtitleDisplay = wanted;
     let recovered = false;
     await new Promise((resolve, reject) => {
       hls.on(Hls.Events.MANIFEST_PARSED, () => {
@@ -55,6 +65,22 @@ export class Stream {
       hls.loadSource(playlist);
       hls.attachMedia(this.element);
     });
+  }
+
+  /** What there is to choose from, and which of it is on; by index, -1 for none. Empty where the browser plays HLS itself. */
+  tracks() {
+    const { audioTracks = [], audioTrack = -1, subtitleTracks = [], subtitleTrack = -1 } = this.hls ?? {};
+    const shown = this.hls?.subtitleDisplay === false ? -1 : subtitleTrack;
+    return { sounds: audioTracks, sound: audioTrack, subtitles: subtitleTracks, subtitle: shown };
+  }
+
+  chooseSound(index) {
+    this.hls.audioTrack = index;
+  }
+
+  chooseSubtitles(index) {
+    this.hls.subtitleDisplay = index >= 0;
+    this.hls.subtitleTrack = index;
   }
 
   openNatively(playlist, from) {
