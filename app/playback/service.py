@@ -74,14 +74,15 @@ def content_key(signed: signing.SignedPath, account_id: str | None) -> bytes:
     """The AES-128 key (16 bytes) of one minute of the stream that a verified path lies in.
 
     Asked each time, so that a refund is felt at the next request. Raises Forbidden unless the play is this
-    person's own, still open, of the very stream that was signed, and licensed at this moment.
+    person's own, still open, of a track that can be heard, and licensed at this moment. A play that began before the
+    master was replaced is heard to its end: its signature names the stream it began with, and both are locked with
+    the track's own key.
     """
     session = db.session.get(PlaySession, signed.session)
     if session is None or session.expires_at <= clock.now() or session.account_id != account_id:
         raise Forbidden(_("This play is over, or not yours. Press play again."))
-    stream = media.stream_of(session.track_id)
-    if stream is None or stream.key != signed.prefix or signed.key_number is None:
-        raise Forbidden(_("The stream has been replaced. Press play again."))
+    if media.stream_of(session.track_id) is None or signed.key_number is None:
+        raise Forbidden(_("The stream is no longer there. Press play again."))
     if not licenses.may(account_id, session.track_id, Use.STREAM):
         raise Forbidden(_("Your license for this track has ended. Buy it again to go on."))
     return media.segment_key(session.track_id, signed.key_number)

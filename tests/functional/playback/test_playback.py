@@ -184,8 +184,20 @@ def test_a_token_that_outlives_its_play_opens_no_key(shop: Shop, settings: Setti
     assert shop.client.get(_folder(play) + "key/0.key").status_code == 403
 
 
-def test_a_key_is_given_for_the_tracks_own_stream_only(shop: Shop, settings: Settings, store: S3Store) -> None:
-    """Even a true signature that binds a play to another track's folder gets no key."""
+def test_a_play_that_began_before_the_stream_was_replaced_is_heard_to_its_end(shop: Shop) -> None:
+    play = _play(shop)
+    before = shop.client.get(_folder(play) + "key/0.key").data
+    shop.stream.key = keys.stream_prefix("e" * 64)
+    db.session.commit()
+    assert shop.client.get(_folder(play) + "key/0.key").data == before
+    assert "e" * 64 in _play(shop)["playlist"]
+    db.session.delete(shop.stream)  # taken off the air: nothing is there to be heard
+    db.session.commit()
+    assert shop.client.get(_folder(play) + "key/0.key").status_code == 403
+
+
+def test_a_key_is_given_to_the_plays_own_track_only(shop: Shop, settings: Settings, store: S3Store) -> None:
+    """Even a true signature that binds a play to another track's folder gets no key to what is in there."""
     other = rows.release("Other")
     rows.own(shop.owner, release=other)
     folder = rows.stream(other.tracks[0], store, b"another-key-here").key
@@ -193,7 +205,7 @@ def test_a_key_is_given_for_the_tracks_own_stream_only(shop: Shop, settings: Set
     expires = int(clock.now().timestamp()) + 60
     crossed = signing.sign(settings.signing_secrets[0], prefix=folder, session=play["session"], expires=expires)
     assert shop.client.get(crossed + "multivariant.m3u8").status_code == 200
-    assert shop.client.get(crossed + "key/0.key").status_code == 403
+    assert shop.client.get(crossed + "key/0.key").data == shop.client.get(_folder(play) + "key/0.key").data
     invented = signing.sign(settings.signing_secrets[0], prefix=folder, session="nonesuchnonesuch", expires=expires)
     assert shop.client.get(invented + "key/0.key").status_code == 403
 
