@@ -358,6 +358,87 @@ def test_a_failed_track_says_why_and_can_be_tried_again(editor: Account, client:
     )
 
 
+def test_one_failure_among_many_is_told_while_the_others_go_on(
+    editor: Account, client: FlaskClient, tmp_path: Path
+) -> None:
+    release = imported(tmp_path, 2)
+    jobs = {job.master.track_id: job.id for job in db.session.scalars(select(TranscodeJob))}
+    first, second = (jobs[track.id] for track in release.tracks)
+    with transaction():
+        job = media.claim(first)
+        assert job is not None
+        media.fail(job.id, job.attempt, "moov atom not found", kind="damaged")
+    section = f"/studio/releases/{release.id}/recordings"
+    for path in (section, f"/studio/releases/{release.id}/state", f"/studio/releases/{release.id}/state?small=1"):
+        assert "hx-get" in client.get(path).text, path  # the other one is still to come
+    assert "The stored master is damaged. Send it again." in client.get(section).text
+    assert "1 failed" in client.get("/studio").text
+
+    with transaction():
+        job = media.claim(second)
+        assert job is not None
+        media.fail(job.id, job.attempt, "no space left", kind="disk")
+    assert "hx-get" not in client.get(section).text.replace("hx-post", "")
+    retried = client.post(f"/studio/tracks/{release.tracks[1].id}/retry", headers={"HX-Request": "true"})
+    assert retried.status_code == 200
+    assert "<main" not in retried.text  # the pieces that changed, and no page
+    assert 'id="recordings-list"' in retried.text
+    assert 'hx-swap-oob="true"' in retried.text
+    assert "The stored master is damaged" in retried.text
+    assert "disk is full" not in retried.text
+
+
+def test_what_is_on_air_can_be_listened_to_while_it_is_made(
+    editor: Account, client: FlaskClient, tmp_path: Path
+) -> None:
+    receive(send(client, make_film(tmp_path / "lamp.mp4", 1, "160x90")))
+    release = the_release()
+    section = f"/studio/releases/{release.id}/recordings"
+    assert "data-play" not in client.get(section).text
+    with transaction():
+        job = media.claim(db.session.scalars(select(TranscodeJob.id)).one())
+        assert job is not None
+        folder = keys.stream_prefix("b" * 64)
+        made = MadeRendition("stream", "stream", folder, "application/vnd.apple.mpegurl", "m3u8", 1, {"on_air": True})
+        media.on_air(job.id, job.attempt, made)
+    page = client.get(section).text
+    assert f'data-play="{release.tracks[0].id}"' in page
+    assert "On air already" in page
+    assert f'data-film="{release.tracks[0].id}"' in client.get(f"/studio/releases/{release.id}").text
+    with transaction():
+        media.publish(RenditionReport(job.id, job.attempt, (made,), {}, {}))
+    assert "On air already" not in client.get(section).text
+
+
+def test_rows_stand_in_the_order_that_was_typed_and_faults_name_them(
+    editor: Account, client: FlaskClient, tmp_path: Path
+) -> None:
+    release = imported(tmp_path, 3)
+    edit = f"/studio/releases/{release.id}"
+    form = filled(
+        client.get(edit).text,
+        **{"tracks-0-position": "3", "tracks-2-position": "1", "tracks-1-position": "x", "tracks-0-isrc": "nothing"},
+    )
+    answer = client.post(edit, data=form)
+    assert answer.status_code == 422
+    rows_shown = re.findall(r'name="tracks-(\d)-title"', answer.text)
+    assert rows_shown == ["2", "1", "0"]
+    assert re.search(r'href="#tracks-1-position"[^>]*>Number, row 2</a>', answer.text)
+    assert re.search(r'href="#tracks-0-isrc"[^>]*>ISRC, row 3</a>: An ISRC is 12 characters', answer.text)
+
+
+def test_each_track_has_its_own_artist_and_isrc(editor: Account, client: FlaskClient, tmp_path: Path) -> None:
+    release = imported(tmp_path, 2)
+    edit = f"/studio/releases/{release.id}"
+    own = {"tracks-0-artist": "Somebody Else", "tracks-0-isrc": "gb-aye-68-00011"}
+    client.post(edit, data=filled(client.get(edit).text, **own))
+    first, second = the_release().tracks
+    assert (first.credited_artist.name, first.isrc) == ("Somebody Else", "GBAYE6800011")
+    assert (second.artist, second.isrc) == (None, None)
+    client.post(edit, data=filled(client.get(edit).text, **{"tracks-0-artist": "", "tracks-0-isrc": ""}))
+    assert (the_release().tracks[0].artist, the_release().tracks[0].isrc) == (None, None)
+
+
 def test_publishing_can_wait_until_ready_and_be_called_off(
     editor: Account, client: FlaskClient, tmp_path: Path
 ) -> None:
