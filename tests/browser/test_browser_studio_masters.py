@@ -53,7 +53,7 @@ def test_a_film_is_watched_in_the_studio(page: Page, live_shop: Shop) -> None:
     sign_in_as_editor(page, live_shop)
     page.goto(f"/studio/releases/{live_shop.releases['Night Ferry']}")
     expect(page.locator("video.film")).to_be_hidden()
-    page.get_by_role("button", name="Listen to Night Ferry").click()
+    page.get_by_role("button", name="Watch Night Ferry").click()
     expect(page.locator("video.film")).to_be_visible()
     plays_on(page, "video.film")
     assert page.evaluate("document.querySelector('video.film').videoWidth") > 0
