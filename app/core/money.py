@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from babel.numbers import format_currency, get_currency_precision, list_currencies
+from flask_babel import gettext as _
 
 from app.core.errors import WavecrateError
 
@@ -49,12 +50,12 @@ def parse_money(text: str, currency: str) -> Money:
     try:
         amount = Decimal(text.strip())
     except InvalidOperation:
-        raise BadAmount(f"{text!r} is not an amount. Write it like 9.90.") from None
+        amount = Decimal("NaN")
     if not amount.is_finite() or amount < 0:
-        raise BadAmount(f"{text!r} is not an amount. Write it like 9.90.")
+        raise BadAmount(_("“%(text)s” is not an amount. Write it like 9.90.", text=text))
     minor = amount.scaleb(get_currency_precision(probe.currency))
     if minor != minor.to_integral_value():
-        raise BadAmount(f"{code} has no unit as small as {text}.")
+        raise BadAmount(_("%(currency)s has no unit as small as %(text)s.", currency=code, text=text))
     if minor > 99_999_999:
-        raise BadAmount(f"{text} {code} is more than a payment can carry.")
+        raise BadAmount(_("%(text)s %(currency)s is more than a payment can carry.", text=text, currency=code))
     return Money(int(minor), code)

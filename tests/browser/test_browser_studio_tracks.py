@@ -213,7 +213,7 @@ def test_a_wrong_cell_keeps_everything_that_was_typed(
     expect(said).to_contain_text("ISRC, row 2: An ISRC is 12 characters")
     said.get_by_role("link", name="Price by itself, row 3").click()
     expect(cell(sheet, "Price by itself", 3)).to_be_focused()
-    expect(cell(sheet, "Price by itself", 3)).to_have_accessible_description(re.compile("'cheap' is not an amount"))
+    expect(cell(sheet, "Price by itself", 3)).to_have_accessible_description(re.compile("“cheap” is not an amount"))
     expect(sheet.get_by_text("Not saved yet", exact=True)).to_be_visible()
     assert column(sheet, "Title") == ["Ebb", "Fathom", "Haze", "Gale"]
     assert (column(sheet, "ISRC")[1], column(sheet, "Artist")[0]) == ("SOON", "The Ferrymen")
