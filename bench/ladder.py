@@ -34,6 +34,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -78,11 +79,16 @@ class Row:
         best, other = (min(TRANSPARENT, max(each.vmaf for each in rungs)) for rungs in (self.own, self.fixed))
         return best - other
 
-    def told(self) -> dict[str, object]:
+    def told(self) -> dict[str, Any]:
         """All of it as JSON has it."""
-        rungs = {called: list(map(asdict, points)) for called, points in (("ours", self.own), ("fixed", self.fixed))}
-        figures = {"ratio": self.capped, "uncapped": self.full, "ahead": self.ahead}
-        return {"clip": self.clip} | {name: round(value, 3) for name, value in figures.items()} | rungs
+        return {
+            "clip": self.clip,
+            "ratio": round(self.capped, 3),
+            "uncapped": round(self.full, 3),
+            "ahead": round(self.ahead, 3),
+            "ours": list(map(asdict, self.own)),
+            "fixed": list(map(asdict, self.fixed)),
+        }
 
 
 def ffmpeg(*arguments: str, stdin: bytes | None = None) -> str:
@@ -156,8 +162,10 @@ def test_clips(folder: Path, seconds: float) -> list[Path]:
 
 
 def _vmaf(made: Path, clip: Path, size: tuple[int, int], every: int) -> float:
+    # Paired by number: what FFmpeg makes of the times of fragments is up to two frames late.
     graph = (
-        f"[0:v]scale={size[0]}:{size[1]}:flags=bicubic,format=yuv420p[made];[1:v]format=yuv420p[master];"
+        f"[0:v]setpts=N/24/TB,scale={size[0]}:{size[1]}:flags=bicubic,format=yuv420p[made];"
+        "[1:v]setpts=N/24/TB,format=yuv420p[master];"
         f"[made][master]libvmaf=n_subsample={every}"
     )
     said = ffmpeg("-i", str(made), "-i", str(clip), "-lavfi", graph, "-f", "null", "-")
@@ -261,7 +269,7 @@ def main() -> None:
     parser.add_argument("clips", nargs="*", type=Path, help="films to measure instead of the test clips")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of the test clips")
     parser.add_argument("--every", type=int, default=3, help="VMAF of every so many frames")
-    parser.add_argument("--sample", type=float, default=2.0, help="seconds of a clip the ladder is chosen from")
+    parser.add_argument("--sample", type=float, default=3.0, help="seconds of a clip the ladder is chosen from")
     parser.add_argument("--preset", default="veryfast", help="x264's preset, the shop's X264_PRESET")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
@@ -290,15 +298,15 @@ def main() -> None:
         ("bits for the same VMAF (up to 95), ours ÷ MediaCMS's ladder", capped, "<= 0.7", capped <= 0.7),
         ("VMAF of the best rung (up to 95), ours - MediaCMS's, mean of the clips", ahead, ">= 0", round(ahead, 1) >= 0),
     ]
-    goals = [{"name": name, "value": round(value, 3), "goal": goal, "met": met} for name, value, goal, met in wanted]
+    goals = [{"name": name, "value": round(value, 3), "goal": aim, "met": met} for name, value, aim, met in wanted]
     if arguments.json:
         detail = [row.told() for row in rows]
         print(json.dumps({"goals": goals, "clips": detail, "uncapped": round(full, 3), "stored": round(whole, 3)}))
     else:
-        for each in goals:
-            met = "met" if each["met"] else "MISSED"
-            print(f"{each['name']}   {each['value']}   goal {each['goal']}   {met}")
-    sys.exit(not all(each["met"] for each in goals))
+        for goal in goals:
+            met = "met" if goal["met"] else "MISSED"
+            print(f"{goal['name']}   {goal['value']}   goal {goal['goal']}   {met}")
+    sys.exit(not all(goal["met"] for goal in goals))
 
 
 if __name__ == "__main__":

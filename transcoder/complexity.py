@@ -7,7 +7,6 @@ large as it gets. Everything runs with one encoding thread on fixed windows, so 
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
 import math
@@ -26,10 +25,11 @@ from transcoder.errors import EncodeFailed
 log = logging.getLogger("wavecrate.transcoder")
 
 # To look at a second of a film takes two and a half times the CPU of encoding it. A hundredth is looked at, which adds
-# 2.5 %, and no less than two seconds in three places: more than a short film is worth, which keeps the static ladder.
-LEAST_SECONDS = 180.0
-_SHARE, _LEAST_SAMPLE, _MOST_SAMPLE = 0.01, 2.0, 12.0
-_WINDOWS_IN_A_GOP = 3
+# 2.5 %, and no less than three places: more than a short film is worth, which keeps the static ladder.
+LEAST_SECONDS = 200.0
+_SHARE, _LEAST_SAMPLE, _MOST_SAMPLE = 0.01, 3.0, 12.0
+# Half a GOP at each place: what is shorter looks better than the film, so near to its IDR picture.
+_WINDOWS_IN_A_GOP = 2
 _EVERY_NTH = 4  # frame that is compared
 _REFERENCE = "reference.mp4"
 _SIZE = "-size"
@@ -70,7 +70,7 @@ def choose(
     """The ladder for this film: the static one with a CRF for its content, less the rungs that gain nothing.
 
     The rung that is first on air is what `ladder.film_rungs` says, whatever the content. `seconds` is how much of the
-    film to look at (by default 1 %, from 2 s to 12 s; nothing of a film under LEAST_SECONDS). Where nothing can be
+    film to look at (by default 1 %, from 3 s to 12 s; nothing of a film under LEAST_SECONDS). Where nothing can be
     measured it is the static ladder. What `on_progress` raises ends it. Raises DiskFull and TimedOut.
     """
     rungs = ladder.film_rungs(probe)
@@ -93,19 +93,23 @@ def fitted(rungs: Sequence[ladder.FilmRung], measured: Sequence[Measured]) -> tu
     first = ladder.on_air_rung(rungs)
     step = _steps(found[rungs[0].name].vmaf)
     while rungs[0] != first and rungs[1] != first and found[rungs[1].name].lost <= _LEAST_GAIN:
-        rungs = [replace(rungs[1], crf=rungs[0].crf), *rungs[2:]]
+        top, here = replace(rungs[1], crf=rungs[0].crf), found[rungs[1].name]
+        found[top.name] = replace(here, vmaf=100 - (100 - here.vmaf) * math.exp(_GROWTH * (top.crf - rungs[1].crf)))
+        rungs = [top, *rungs[2:]]
+    worth: list[ladder.FilmRung] = []  # largest first; each gains on the next one that is kept
+    for rung in reversed(rungs):
+        if not worth or rung == first or found[rung.name].vmaf - found[worth[0].name].vmaf >= _LEAST_GAIN:
+            worth.insert(0, rung)
     kept: list[ladder.FilmRung] = []
     rate = math.inf  # of the last one kept
-    for rung, below in itertools.zip_longest(rungs, rungs[1:]):
+    for rung in worth:
         own = rung if rung == first else replace(rung, crf=rung.crf + step)
-        here = found[rung.name]
-        kbps = here.kbps * math.exp(_EASIER * (static[rung.name] - own.crf))
-        gains = below is None or here.vmaf - found[below.name].vmaf >= _LEAST_GAIN
-        if rung == first or (gains and kbps <= _MOST_OF_NEXT * rate):
+        kbps = found[rung.name].kbps * math.exp(_EASIER * (static[rung.name] - own.crf))
+        if rung == first or kbps <= _MOST_OF_NEXT * rate:
             kept.append(own)
             rate = kbps
-    if len(kept) == 1 and len(rungs) > 1:
-        kept.append(replace(rungs[-1], crf=rungs[-1].crf + step))  # players are to have a choice
+    if len(kept) == 1 and len(worth) > 1:
+        kept.append(replace(worth[-1], crf=worth[-1].crf + step))  # players are to have a choice
     return tuple(kept)
 
 
@@ -127,7 +131,7 @@ def measure(
 ) -> tuple[Measured, ...]:
     """Encode about `seconds` of the film for each of the rungs, and compare. Raises EncodeFailed where that fails.
 
-    The rung below the one that is first on air is not compared: what that gains is not asked.
+    The last rung is not compared where it comes after the one that is first on air: what that gains is not asked.
     """
     folder = work / "sample"
     shutil.rmtree(folder, ignore_errors=True)
@@ -138,7 +142,7 @@ def measure(
         sandbox.run_all([command], cwd=folder, at_once=1, wall_seconds=limit, on_progress=on_progress)
 
     first = list(rungs).index(ladder.on_air_rung(rungs))
-    compared = [rung for number, rung in enumerate(rungs) if number != first + 1]
+    compared = rungs[:-1] if first == len(rungs) - 2 else rungs
     # The sizes that might do for a top rung in place of the first, and the first, to compare with.
     sizes = rungs[:first] if first > 1 else ()
     try:
@@ -201,10 +205,12 @@ def _comparing(
 ) -> sandbox.Command:
     """What compares encoded rungs, and sizes that nobody encoded, with the windows: from one decode of these."""
     # Times of B-pictures begin later in one file than in another; frames are paired by number.
-    shown = commands.open_master(folder / _REFERENCE)["V:0"].filter("format", "yuv420p").filter("setpts", "N")
+    by_number = "N/25/TB"
+    shown = commands.open_master(folder / _REFERENCE)["V:0"].filter("format", "yuv420p").filter("setpts", by_number)
     copies = shown.filter_multi_output("split", len(encoded) + 2 * len(sizes))
     made = [
-        (rung.name, commands.open_master(folder / f"{rung.name}.mp4")["V:0"].filter("setpts", "N")) for rung in encoded
+        (rung.name, commands.open_master(folder / f"{rung.name}.mp4")["V:0"].filter("setpts", by_number))
+        for rung in encoded
     ]
     made += [
         (f"{rung.name}{_SIZE}", film.sized(copies[len(encoded) + number], rung.width, rung.height))

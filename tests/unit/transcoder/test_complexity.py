@@ -45,6 +45,12 @@ def test_rungs_that_gain_nothing_are_dropped() -> None:
     assert [rung.name for rung in close] == ["v1080", "v480"]
 
 
+def test_what_several_rungs_gain_together_is_not_dropped_rung_by_rung() -> None:
+    rungs = ladder.film_rungs(HD)
+    dark = complexity.fitted(rungs, found((200, 95), (100, 94), (50, 93), (30, 92.5)))
+    assert [rung.name for rung in dark] == ["v1080", "v480", "v360"]
+
+
 def test_a_film_without_detail_is_not_made_larger_than_it_shows() -> None:
     rungs = ladder.film_rungs(HD)
     measured = found((900, 95), (300, 92), (200, 90), (60, 80))
