@@ -17,6 +17,7 @@ from tests.browser.test_browser_studio import sign_in_as_editor
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 TITLES = ("Ebb", "Fathom", "Gale", "Haze")
+AT = """([title, row]) => document.querySelectorAll('.sheet [data-column="title"] input')[row].value === title"""
 _numbers = itertools.count(1)
 
 
@@ -177,15 +178,15 @@ def test_rows_are_moved_by_key_button_and_hand(sheet: Page, saved: Callable[[], 
     expect(up).to_be_focused()
     assert column(sheet, "Title") == ["Fathom", "Ebb", "Haze", "Gale"]
 
-    handles = sheet.locator(".sheet__handle")
+    handles = sheet.locator(".sheet tbody tr").locator(".sheet__handle")
     handles.nth(3).scroll_into_view_if_needed()
-    start, end = handles.nth(3).bounding_box(), handles.nth(0).bounding_box()
-    assert start
-    assert end
-    sheet.mouse.move(start["x"] + 5, start["y"] + 5)
+    places = [box for box in (handles.nth(row).bounding_box() for row in range(4)) if box]
+    sheet.mouse.move(places[3]["x"] + 5, places[3]["y"] + 5)
     sheet.mouse.down()
-    sheet.mouse.move(end["x"] + 5, end["y"] + 20, steps=8)
-    sheet.mouse.move(end["x"] + 5, end["y"] - 8, steps=8)
+    for row in (2, 1, 0):  # row by row: each gives way before the next is reached
+        sheet.mouse.move(places[row]["x"] + 5, places[row]["y"] + 10, steps=6)
+        sheet.mouse.move(places[row]["x"] + 5, places[row]["y"] - 4, steps=3)
+        sheet.wait_for_function(AT, arg=["Gale", row])
     sheet.mouse.up()
     assert column(sheet, "Title") == ["Gale", "Fathom", "Ebb", "Haze"]
     assert (column(sheet, "Disc"), column(sheet, "Number")) == (["1", "1", "2", "2"], ["1", "2", "1", "2"])
