@@ -148,11 +148,11 @@ def film_rungs(probe: Probe) -> tuple[FilmRung, ...]:
     for height, kbps in _FILM.items():
         if height <= size:
             width, high = _scaled(video.width, video.height, height / size)
-            audio = "aac-256" if height >= 720 else "aac-128"
+            audio = "aac-256" if height >= 720 or not rungs else "aac-128"
             rungs.append(FilmRung(f"v{height}", width, high, _CRFS[len(rungs)], kbps, audio))
     if not rungs:
         width, high = _scaled(video.width, video.height, 1.0)
-        rungs.append(FilmRung(f"v{size}", width, high, _CRFS[0], 900, "aac-128"))
+        rungs.append(FilmRung(f"v{size}", width, high, _CRFS[0], 900, "aac-256"))
     below = _SMALLER if size >= _SMALLER * 4 / 3 else size // 2
     if len(rungs) == 1 and below >= _SMALLEST:
         width, high = _scaled(video.width, video.height, below / size)
