@@ -117,6 +117,10 @@ def _listed(segments: Sequence[Segment]) -> list[str]:
     return lines
 
 
+# How the CODECS of a variant with subtitles end: WebVTT is named there like any other codec.
+TEXT_CODEC = ",wvtt"
+
+
 def multivariant(variants: Sequence[Variant], media: Sequence[Media] = (), iframes: Sequence[IFrames] = ()) -> str:
     """The playlist a player is given: what stands beside the picture, every variant from the least bandwidth up."""
     lines = ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-INDEPENDENT-SEGMENTS"]
@@ -128,7 +132,7 @@ def multivariant(variants: Sequence[Variant], media: Sequence[Media] = (), ifram
 
 
 def _variant(variant: Variant) -> str:
-    attributes = _rates(variant)
+    attributes = _rates(variant, TEXT_CODEC if variant.subtitles else "")
     if variant.resolution:
         attributes.append(f"RESOLUTION={variant.resolution[0]}x{variant.resolution[1]}")
         attributes.append("VIDEO-RANGE=SDR")
@@ -148,11 +152,11 @@ def _iframes(each: IFrames) -> str:
     return ",".join([*_rates(each), f"RESOLUTION={width}x{height}", "VIDEO-RANGE=SDR", f'URI="{each.uri}"'])
 
 
-def _rates(each: Variant | IFrames) -> list[str]:
+def _rates(each: Variant | IFrames, text_codec: str = "") -> list[str]:
     return [
         f"BANDWIDTH={each.bandwidth}",
         f"AVERAGE-BANDWIDTH={each.average_bandwidth}",
-        f'CODECS="{",".join(each.codecs)}"',
+        f'CODECS="{",".join(each.codecs)}{text_codec}"',
     ]
 
 

@@ -128,7 +128,7 @@ _PICTURE_LINE = re.compile(r"#EXT-X-STREAM-INF:.*RESOLUTION=")
 def listed_anew(multivariant: str, texts: Sequence[playlist.Media]) -> str:
     """A multivariant playlist with these subtitles in the place of those it has; the rest stays as it is."""
     lines = [line for line in multivariant.splitlines() if not _TEXT_LINE.match(line)]
-    lines = [re.sub(r',SUBTITLES="[^"]*"', "", line) for line in lines]
+    lines = [re.sub(rf',SUBTITLES="[^"]*"|{playlist.TEXT_CODEC}(?=")', "", line) for line in lines]
     if texts:
         lines = [_with_subtitles(line) if _PICTURE_LINE.match(line) else line for line in lines]
         first = next(n for n, line in enumerate(lines) if line.startswith("#EXT-X-STREAM-INF:"))
@@ -138,6 +138,7 @@ def listed_anew(multivariant: str, texts: Sequence[playlist.Media]) -> str:
 
 
 def _with_subtitles(line: str) -> str:
+    line = re.sub(r'(CODECS="[^"]*)', rf"\1{playlist.TEXT_CODEC}", line)
     attribute = f',SUBTITLES="{GROUP}"'
     if ",CLOSED-CAPTIONS=" in line:
         return line.replace(",CLOSED-CAPTIONS=", f"{attribute},CLOSED-CAPTIONS=")

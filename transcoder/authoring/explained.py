@@ -40,6 +40,11 @@ REASONS: dict[str, tuple[str, Applies]] = {
         "Subtitles are the label's to give: those of a master, and those uploaded, are all there.",
         _always,
     ),
+    "6.2": (
+        "The pictures to jump by are the smallest rung's own IDR pictures, two seconds apart: none is encoded for them.",
+        _always,
+    ),
+    "6.6": ("Pictures to jump by as small as the smallest rung's come quickly enough over any link.", _always),
     "7.6": ("A master with an unusual frame rate cuts at the whole picture nearest to 6 seconds.", _always),
     "8.22": (
         "Frames of sound do not end where pictures do; sound is cut at the frame nearest to each cut.",

@@ -93,7 +93,6 @@ def test_a_film_with_two_languages_and_subtitles(settings: Settings, store: S3St
             "5.3",
             "5.5",
             "6.1",
-            "6.2",
             "6.8",
             "6.10",
             "7.4",
