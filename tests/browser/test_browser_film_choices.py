@@ -59,7 +59,8 @@ def test_sound_subtitles_and_chapters_are_chosen_in_the_player(live_shop: Shop, 
         "() => [...document.querySelector('video.film').textTracks].some((t) => t.mode === 'showing' && t.cues?.length)"
     )
     shown = page.evaluate(
-        "[...document.querySelector('video.film').textTracks].filter((t) => t.mode === 'showing').map((t) => t.language)"
+        "[...document.querySelector('video.film').textTracks].filter((t) => t.mode === 'showing')"
+        ".map((t) => t.language)"
     )
     assert shown == ["zh"]
     chapter.select_option("第二章")

@@ -41,7 +41,7 @@ REASONS: dict[str, tuple[str, Applies]] = {
         _always,
     ),
     "6.2": (
-        "The pictures to jump by are the smallest rung's own IDR pictures, two seconds apart: none is encoded for them.",
+        "Pictures to jump by are the smallest rung's own IDR pictures, two seconds apart: none is encoded for them.",
         _always,
     ),
     "6.6": ("Pictures to jump by as small as the smallest rung's come quickly enough over any link.", _always),
