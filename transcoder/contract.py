@@ -150,7 +150,12 @@ class TagSet:
 
 @dataclass(frozen=True, slots=True)
 class TranscodeJob:
-    """Everything the transcoder needs to know. `stream_key` is the AES-128 key (16 bytes) of the track."""
+    """Everything the transcoder needs to know. `stream_key` is the AES-128 key (16 bytes) of the track.
+
+    `ladder` is what an earlier attempt chose for the film (each rung as in `Chunk.ladder`), empty where none has;
+    `whole` asks for the film behind its opening in one piece, since cut to chunks it could not be encoded; `in_force`
+    says that people may be watching a stream under this very address: its playlists change only once all is made.
+    """
 
     job_id: str
     attempt: int
@@ -162,6 +167,9 @@ class TranscodeJob:
     cover_key: str | None = None
     x264_preset: str = "veryfast"
     cpu_count: int = 2
+    ladder: tuple[dict[str, Any], ...] = ()
+    whole: bool = False
+    in_force: bool = False
     version: int = VERSION
 
     @property

@@ -28,13 +28,13 @@ class Desk(Protocol):
         """A chunk that nobody works on, now the caller's; None where there is none at the moment."""
 
     def beat(self, number: int) -> None:
-        """Say that the chunk is still worked on; raise to end the work on it."""
+        """Say that the chunk is still worked on. Raises ChunkTaken once it is another's."""
 
     def done(self, report: ChunkReport) -> None:
         """Take a finished chunk."""
 
     def failed(self, number: int, reason: str) -> None:
-        """Put a chunk back for another try; raise EncodeFailed where it has been tried often enough."""
+        """Put a chunk back for another try; `reason` is for whoever tells why it was tried often enough."""
 
     def reports(self) -> list[ChunkReport]:
         """Every chunk of the job that is finished, whoever made it."""

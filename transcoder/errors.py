@@ -44,6 +44,10 @@ class TimedOut(TranscoderError):
     kind = "slow"
 
 
+class ChunkTaken(TranscoderError):
+    """Another worker has this chunk now: what is being made of it here is dropped, and nothing else changes."""
+
+
 class DiskFull(TranscoderError):
     """The worker's disk cannot hold what the job makes; the reason says how much is missing where."""
 
