@@ -162,10 +162,11 @@ def test_clips(folder: Path, seconds: float) -> list[Path]:
 
 
 def _vmaf(made: Path, clip: Path, size: tuple[int, int], every: int) -> float:
-    # Paired by number: what FFmpeg makes of the times of fragments is up to two frames late.
+    # Paired by number, as FFmpeg makes the times of fragments up to two frames late; and with the same tags of colour,
+    # for a picture that has some and one that has none would be converted to meet, and change.
+    alike = "setpts=N/24/TB,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709,format=yuv420p"
     graph = (
-        f"[0:v]setpts=N/24/TB,scale={size[0]}:{size[1]}:flags=bicubic,format=yuv420p[made];"
-        "[1:v]setpts=N/24/TB,format=yuv420p[master];"
+        f"[0:v]{alike},scale={size[0]}:{size[1]}:flags=bicubic,format=yuv420p[made];[1:v]{alike}[master];"
         f"[made][master]libvmaf=n_subsample={every}"
     )
     said = ffmpeg("-i", str(made), "-i", str(clip), "-lavfi", graph, "-f", "null", "-")

@@ -30,7 +30,8 @@ LEAST_SECONDS = 200.0
 _SHARE, _LEAST_SAMPLE, _MOST_SAMPLE = 0.01, 3.0, 12.0
 # Half a GOP at each place: what is shorter looks better than the film, so near to its IDR picture.
 _WINDOWS_IN_A_GOP = 2
-_EVERY_NTH = 4  # frame that is compared
+# Frame that is compared: a number that is in step neither with GOPs nor with the B-pictures between others.
+_EVERY_NTH = 5
 _REFERENCE = "reference.mp4"
 _SIZE = "-size"
 
