@@ -86,7 +86,7 @@ class Feature:
             self.desk.progress("encode", 0.03)
             chosen = lanes.submit(self._guarded, self._choose, master)
             tasks += [chosen, lanes.submit(self._guarded, self._sound, master)]
-            self._watch(tasks, until=chosen)
+            self._wait_for(chosen, tasks)
             cut = self._cut()
             self.desk.share(cut[1:])
             tasks.append(lanes.submit(self._guarded, self._rest_of_opening, tasks[0], master, cut[0], first))
@@ -95,7 +95,7 @@ class Feature:
             tasks += [
                 lanes.submit(self._guarded, self._take_chunks, master, cut) for _lane in range(self.job.cpu_count)
             ]
-            self._watch(tasks, cut=cut)
+            self._watch(tasks, cut)
         finally:
             self._ended.set()
             lanes.shutdown(wait=True, cancel_futures=True)
@@ -124,25 +124,24 @@ class Feature:
             self._ended.set()
             raise
 
-    def _watch(
-        self, tasks: Sequence[Future[None]], *, until: Future[None] | None = None, cut: Sequence[Chunk] = ()
-    ) -> None:
-        """Put on air what is done and tell how far it is, until every part has ended or one has failed.
+    def _wait_for(self, part: Future[None], tasks: Sequence[Future[None]]) -> None:
+        """Wait until one part has ended. Nothing is shared yet: what the desk has is an earlier attempt's."""
+        while not part.done():
+            wait([part], timeout=_LOOK_SECONDS)
+            self.desk.progress("encode", 0.03)
+        if self._ended.is_set():  # for one has failed, and all end
+            wait(tasks)
+            for task in tasks:
+                task.result()
 
-        Or only `until` one part has ended: then nothing is shared yet, and what the desk has is an earlier attempt's.
-        """
+    def _watch(self, tasks: Sequence[Future[None]], cut: Sequence[Chunk]) -> None:
+        """Put on air what is done and tell how far it is, until every part has ended or one has failed."""
         pending = set(tasks)
         far = 0.0
-        while pending and not (until is not None and until.done() and not self._ended.is_set()):
-            looked_at = pending if until is None else {until}
-            wait(looked_at, timeout=_LOOK_SECONDS, return_when=FIRST_EXCEPTION)
-            done = {task for task in pending if task.done()}
-            pending -= done
+        while pending:
+            done, pending = wait(pending, timeout=_LOOK_SECONDS, return_when=FIRST_EXCEPTION)
             for task in done:
                 task.result()
-            if until is not None:
-                self.desk.progress("encode", 0.03)
-                continue
             reports = self.desk.reports()
             self.on_air.take(reports)
             made = len(reports) + sum(dict(self._parts).values()) + len(self._opened) / 2
