@@ -115,8 +115,9 @@ class S3Store:
         return self._open_impatient()
 
     def put_file(self, key: str, path: Path, content_type: str) -> None:
-        """Store a file; an object of that size, stored within the last hour, is left alone."""
-        if self._has(key, path.stat().st_size):
+        """Store a file; the same object, stored within the last hour, is left alone."""
+        label = _label(key, path)
+        if self._has(key, path.stat().st_size, label):
             return
         self._call(
             key,
@@ -124,13 +125,14 @@ class S3Store:
             str(path),
             self.bucket,
             self.prefix + key,
-            ExtraArgs={"ContentType": content_type, "Metadata": _label(key, path)},
+            ExtraArgs={"ContentType": content_type, "Metadata": label},
             Config=self._transfer,
         )
 
     def put_bytes(self, key: str, data: bytes, content_type: str) -> None:
-        """Store bytes; an object of that size, stored within the last hour, is left alone."""
-        if self._has(key, len(data)):
+        """Store bytes; the same object, stored within the last hour, is left alone."""
+        label = _label(key, data)
+        if self._has(key, len(data), label):
             return
         self._call(
             key,
@@ -139,7 +141,7 @@ class S3Store:
             Key=self.prefix + key,
             Body=data,
             ContentType=content_type,
-            Metadata=_label(key, data),
+            Metadata=label,
         )
 
     def put_stream(self, key: str, source: BinaryIO, content_type: str) -> None:
@@ -224,12 +226,14 @@ class S3Store:
         params = {"Bucket": self.bucket, "Key": self.prefix + key}
         return str(self._public.generate_presigned_url("put_object", Params=params, ExpiresIn=seconds))
 
-    def _has(self, key: str, size: int) -> bool:
+    def _has(self, key: str, size: int, label: dict[str, str]) -> bool:
         try:
             found = self._call(key, self._client.head_object, Bucket=self.bucket, Key=self.prefix + key)
         except ObjectMissing:
             return False
-        return bool(found["ContentLength"] == size and datetime.now(UTC) - found["LastModified"] < _LATELY)
+        known = found.get("Metadata", {})
+        same = found["ContentLength"] == size and all(known.get(name) == value for name, value in label.items())
+        return bool(same and datetime.now(UTC) - found["LastModified"] < _LATELY)
 
     def _call(self, key: str, method: Any, *args: Any, **kwargs: Any) -> Any:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -44,8 +45,12 @@ def encode(
     on_progress: Callable[[float], None],
     only: Collection[str] | None = None,
     skipping: Collection[str] = (),
+    strictly: bool = False,
 ) -> ChunkReport:
     """Encode, encrypt and store one chunk under the job's stream; `only` and `skipping` choose rungs.
+
+    `on_progress` is called twice a second or more often, and ends the work by what it raises. `strictly` takes no
+    damaged frame of the master for a frame.
 
     Raises EncodeFailed where FFmpeg gives up or made other frames than it should, TimedOut, DiskFull or StoreError.
     """
@@ -53,8 +58,7 @@ def encode(
     if only is not None:
         skipping = {rung.name for rung in rungs} - set(only)
     rungs_made = [rung for rung in rungs if rung.name not in skipping]
-    folder = work / f"chunk-{chunk.number}"
-    shutil.rmtree(folder, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"chunk-{chunk.number}-", dir=work))
     for rung in rungs_made:
         (folder / commands.STREAM / rung.name).mkdir(parents=True)
     try:
@@ -66,6 +70,7 @@ def encode(
             first_frame=chunk.first_frame,
             end_frame=chunk.end_frame,
             skipping=skipping,
+            strictly=strictly,
         )
         wall = 120 + 60 * run.seconds
         sandbox.run_all([run], cwd=folder, at_once=1, wall_seconds=wall, on_progress=on_progress)
@@ -76,7 +81,7 @@ def encode(
                 _check(chunk, sealed.stretch, job.probe)
                 stretches.append(sealed.stretch)
                 members += sealed.members
-        storing.put_members(store, job.stream_address, members)
+        storing.put_members(store, job.stream_address, members, lambda _fraction: on_progress(1.0))
         return ChunkReport(chunk.number, tuple(stretches))
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -13,6 +13,7 @@ from transcoder import accepted, ladder, sandbox, sniff
 _GLOBAL = ("-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+info", "-y")
 # Marks what becomes an open file once the command line is whole and its inputs can be counted.
 _INPUT = "fd:"
+_STRICT = ("-xerror", "-max_error_rate", "0")
 _PROGRESS = ("-progress", "pipe:1", "-stats_period", "0.5")
 
 # Every output is bit-exact: no dates, no encoder names, nothing of the master's own tags.
@@ -70,10 +71,14 @@ def hls_slave(name: str) -> str:
     return f"[{':'.join(f'{k}={v}' for k, v in options.items())}]{STREAM}/{name}/clear.m3u8"
 
 
-def command(outputs: list[Any], *, cost: float, seconds: float) -> sandbox.Command:
-    """The command line that makes these outputs; `cost` is its share of the work, `seconds` what it will report on."""
+def command(outputs: list[Any], *, cost: float, seconds: float, strictly: bool = False) -> sandbox.Command:
+    """The command line that makes these outputs; `cost` is its share of the work, `seconds` what it will report on.
+
+    FFmpeg goes on over a damaged frame here and there, unless `strictly`.
+    """
     graph = ffmpeg.merge_outputs(*outputs)
-    args: list[str] = graph.compile(cmd=[sandbox.ffmpeg_binary(), *_GLOBAL, *_PROGRESS])
+    strict = _STRICT if strictly else ()
+    args: list[str] = graph.compile(cmd=[sandbox.ffmpeg_binary(), *_GLOBAL, *strict, *_PROGRESS])
     inputs = [Path(arg.removeprefix(_INPUT)) for arg in args if arg.startswith(_INPUT)]
     for number, path in enumerate(inputs, start=sandbox.FIRST_INPUT):
         at = args.index(f"{_INPUT}{path}")

@@ -233,11 +233,10 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class ChunkReport:
-    """What became of a chunk: a stretch of every rung, all of it stored; CPU seconds its encoder took."""
+    """What became of a chunk: a stretch of every rung, all of it stored."""
 
     number: int
     stretches: tuple[Stretch, ...]
-    cpu_seconds: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON-ready values."""
@@ -247,7 +246,7 @@ class ChunkReport:
     def from_dict(cls, data: dict[str, Any]) -> ChunkReport:
         """The reverse of `to_dict`, also after a round trip through JSON."""
         stretches = tuple(Stretch.from_dict(each) for each in data["stretches"])
-        return cls(data["number"], stretches, data["cpu_seconds"])
+        return cls(data["number"], stretches)
 
 
 @dataclass(frozen=True, slots=True)

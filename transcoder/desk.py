@@ -5,11 +5,18 @@ The shop's own desk keeps a film's chunks as rows that any worker may take from;
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 from transcoder.contract import Chunk, ChunkReport, MadeRendition
+from transcoder.errors import ChunkTaken
+
+log = logging.getLogger("wavecrate.transcoder")
+
+_BEAT_SECONDS = 1.0
 
 
 class Desk(Protocol):
@@ -38,6 +45,37 @@ class Desk(Protocol):
 
     def reports(self) -> list[ChunkReport]:
         """Every chunk of the job that is finished, whoever made it."""
+
+
+@contextmanager
+def beating(desk: Desk, number: int) -> Iterator[Callable[[], None]]:
+    """Beat for a chunk as long as this lasts, whatever is being done for it: a download, an encode, an upload.
+
+    Yields what raises ChunkTaken once another worker has the chunk. A beat that could not be told is tried again.
+    """
+    over, taken = threading.Event(), threading.Event()
+
+    def beat() -> None:
+        while not over.wait(_BEAT_SECONDS):
+            try:
+                desk.beat(number)
+            except ChunkTaken:
+                taken.set()
+                return
+            except Exception:
+                log.exception("could not tell that chunk %s is worked on", number)
+
+    def check() -> None:
+        if taken.is_set():
+            raise ChunkTaken(f"Another worker has chunk {number} now.")
+
+    thread = threading.Thread(target=beat, name=f"beat-{number}", daemon=True)
+    thread.start()
+    try:
+        yield check
+    finally:
+        over.set()
+        thread.join()
 
 
 class LocalDesk:

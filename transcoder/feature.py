@@ -8,6 +8,7 @@ chunks from the same desk; each chunk tells the ladder.
 from __future__ import annotations
 
 import contextlib
+import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -34,9 +35,9 @@ from transcoder import (
 )
 from transcoder import stream as streams
 from transcoder.contract import Chunk, ChunkReport, TranscodeJob
-from transcoder.desk import Desk
+from transcoder.desk import Desk, beating
 from transcoder.encode import Encoded
-from transcoder.errors import TranscoderError
+from transcoder.errors import ChunkTaken, TranscoderError
 from transcoder.on_air import OnAir
 
 _POLL_SECONDS = 0.5
@@ -107,11 +108,13 @@ class Feature:
         return self._encoded(master), playlists
 
     def _cut(self) -> list[Chunk]:
-        return chunks.plan(self.probe, self._rungs, whole=self.job.attempt > 1)
+        return chunks.plan(self.probe, self._rungs, whole=self.job.whole)
 
     def _choose(self, master: Path) -> None:
-        """Find the ladder for what is in the film; an attempt after this one finds the same."""
-        rungs = complexity.choose(master, self.probe, self.work, self.job.x264_preset, on_progress=self._progress())
+        """Find the ladder for what is in the film, or keep to what an attempt before this one found."""
+        rungs = tuple(ladder.FilmRung(**each) for each in self.job.ladder)
+        if not rungs:
+            rungs = complexity.choose(master, self.probe, self.work, self.job.x264_preset, on_progress=self._progress())
         self.on_air.follow(rungs)
         self._rungs = rungs
 
@@ -160,18 +163,26 @@ class Feature:
     def _try_opening(self, head: Path, opening: Chunk, first: ladder.FilmRung) -> None:
         """The opening from the film's head; where its bytes do not lie in front, the whole film does it later."""
         with contextlib.suppress(TranscoderError):
-            self._opening(head, opening, first)
+            self._opening(head, opening, first, strictly=True)
 
-    def _opening(self, master: Path, opening: Chunk, first: ladder.FilmRung) -> None:
+    def _opening(self, master: Path, opening: Chunk, first: ladder.FilmRung, *, strictly: bool = False) -> None:
         """The first rung's opening, with a first segment of sound: what a player can start with."""
         if self.probe.audio is not None:
             rung, run = sound.opening_command(master, self.probe, first.audio)
             folder = self.work / "opening"
+            shutil.rmtree(folder, ignore_errors=True)  # of the film's head, where that was not enough
             (folder / commands.STREAM / rung.name).mkdir(parents=True)
             sandbox.run_all([run], cwd=folder, at_once=1, wall_seconds=120, on_progress=self._progress())
             self._send_sound(rung, folder, limit=1)
         report = chunks.encode(
-            self.job, opening, master, self.store, self.work, on_progress=self._progress(), only=[first.name]
+            self.job,
+            opening,
+            master,
+            self.store,
+            self.work,
+            on_progress=self._progress(),
+            only=[first.name],
+            strictly=strictly,
         )
         self._opened.append(report)
         self.on_air.take([report])
@@ -251,7 +262,8 @@ class Feature:
 
     def _beside(self, master: Path) -> None:
         runs = film.beside_commands(master, self.probe, self._rungs, self.job.x264_preset)
-        sandbox.run_all(runs, cwd=self.work, at_once=1, wall_seconds=600, on_progress=self._progress())
+        wall = 120 + 60 * ladder.PREVIEW_SECONDS
+        sandbox.run_all(runs, cwd=self.work, at_once=1, wall_seconds=wall, on_progress=self._progress())
 
     def _subtitles(self, master: Path) -> None:
         texts, members = subtitles.embedded(
@@ -323,16 +335,23 @@ def work_on(
     work: Path,
     desk: Desk,
     on_progress: Callable[[float], None],
-) -> None:
-    """Do one chunk taken from the desk, and say so there; what goes wrong is told there before it is raised."""
+) -> bool:
+    """Do one chunk taken from the desk, and say so there; what goes wrong is told there before it is raised.
 
-    def told(fraction: float) -> None:
-        on_progress(fraction)
-        desk.beat(chunk.number)
-
+    Returns whether it was done here: where another worker has it meanwhile, it is that one's.
+    """
     try:
-        report = chunks.encode(job, chunk, master, store, work, on_progress=told)
+        with beating(desk, chunk.number) as check:
+
+            def told(fraction: float) -> None:
+                on_progress(fraction)
+                check()
+
+            report = chunks.encode(job, chunk, master, store, work, on_progress=told)
+    except ChunkTaken:
+        return False
     except (TranscoderError, StoreError) as error:
         desk.failed(chunk.number, str(error))
         raise
     desk.done(report)
+    return True

@@ -32,13 +32,14 @@ def chunk_command(
     first_frame: int,
     end_frame: int | None,
     skipping: Collection[str] = (),
+    strictly: bool = False,
 ) -> sandbox.Command:
     """Encode some of the film's frames for every rung from one decode, each rung scaled from the one above.
 
     The first rung's colours are made BT.709's, and so everybody's are.
     The segments come out under `STREAM/<rung>` and begin at time 0. The frames are those that a run over the whole
     film would number so: decoding begins at the key frame before, and the constant rate's grid decides.
-    `skipping` names rungs that are not wanted.
+    `skipping` names rungs that are not wanted; `strictly` no damaged frame is let pass.
     """
     rate = ladder.frame_rate(probe)
     picture = _stretch(_picture(_from_frame(master, first_frame, rate), rate, first_frame), first_frame, end_frame)
@@ -59,7 +60,7 @@ def chunk_command(
     frames = (end_frame or round(probe.duration * rate[0] / rate[1])) - first_frame
     length = frames * rate[1] / rate[0]
     pixels = sum(rung.width * rung.height for rung in wanted)
-    return commands.command(outputs, cost=max(pixels * frames / 1e8, 0.01), seconds=length)
+    return commands.command(outputs, cost=max(pixels * frames / 1e8, 0.01), seconds=length, strictly=strictly)
 
 
 # A segment may end this much (s) before its time: at its last frame, however times were rounded.

@@ -10,7 +10,7 @@ import ffmpeg
 
 from transcoder import boxes, commands, ladder, languages, package, sandbox
 from transcoder.contract import Probe
-from transcoder.errors import EncodeFailed
+from transcoder.errors import EncodeFailed, TimedOut
 
 # H.264 baseline, main and high: what every player takes.
 _PROFILES = (66, 77, 100)
@@ -29,7 +29,7 @@ def film_file(master: Path, probe: Probe, work: Path, top_rung: Callable[[], Pat
             _mux(commands.open_master(master), master, probe, work, target)
             if boxes.video_profile(target) in _PROFILES:
                 return target, True
-        except (EncodeFailed, boxes.BadBoxes):
+        except (EncodeFailed, TimedOut, boxes.BadBoxes):
             pass  # a stream MP4 does not take as it is
     whole = top_rung()
     _mux(commands.open_master(whole), master, probe, work, target)

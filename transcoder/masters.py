@@ -15,6 +15,8 @@ _SMALL = 192 * 1024**2
 # Of a larger one these bytes are fetched for the opening: what lies in front, and where indexes may lie behind.
 _HEAD, _TAIL = 96 * 1024**2, 16 * 1024**2
 _MOST_INDEX = 256 * 1024**2
+# The beginning is to hold the opening (s) even where it takes so many times the bytes of the film's average.
+_OPENING_SECONDS, _PEAK = 2 * ladder.SEGMENT_SECONDS + 3, 2
 
 
 def fetch(job: TranscodeJob, store: MediaStore, folder: Path) -> Path:
@@ -32,12 +34,13 @@ def fetch(job: TranscodeJob, store: MediaStore, folder: Path) -> Path:
 
 
 def fetch_head(job: TranscodeJob, store: MediaStore, folder: Path) -> Path | None:
-    """A sparse file of the master's length that holds its beginning and its index; None where the whole is small.
+    """A sparse file of the master's length that holds its beginning and its index.
 
-    Enough for a decoder that starts at the beginning and stops soon. Nothing vouches for the checksum yet.
+    None where the whole is small, or so dense that the opening might reach beyond what is fetched: there a decoder
+    would find zeros, which some formats take for silence. Nothing vouches for the checksum yet.
     """
     size = store.head(job.master_key).size
-    if size <= _SMALL:
+    if size <= _SMALL or _PEAK * _OPENING_SECONDS * size / job.probe.duration > _HEAD:
         return None
     head = folder / "head"
     with head.open("wb") as file:

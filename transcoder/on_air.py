@@ -17,7 +17,8 @@ from transcoder.desk import Desk
 class OnAir:
     """The stream of one film, from its first segment to its last: of its pictures the `rungs`, largest first.
 
-    Called from several threads.
+    Where people may be watching a stream under this address already, nothing of it changes before the end. Called from
+    several threads.
     """
 
     def __init__(self, job: TranscodeJob, store: MediaStore, desk: Desk, rungs: Sequence[ladder.FilmRung]) -> None:
@@ -77,6 +78,8 @@ class OnAir:
             return playlists
 
     def _write(self) -> None:
+        if self._job.in_force:
+            return
         playlists = self._compose(ended=False)
         if playlists is None:
             return

@@ -142,8 +142,9 @@ def run_all(
 ) -> list[str]:
     """Run the commands, `at_once` at a time; return what each wrote to stderr (its last 64 KiB).
 
-    `on_progress` gets the fraction done, 0 to 1, weighted by cost; whatever it raises ends every child. The first
-    child to fail ends the others. Raises EncodeFailed with its last words, DiskFull, or TimedOut.
+    `on_progress` gets the fraction done, 0 to 1, weighted by cost, twice a second or more often; whatever it raises
+    ends every child. The first child to fail ends the others. Raises EncodeFailed with its last words, DiskFull, or
+    TimedOut.
     """
     return [child.stderr.decode(errors="replace") for child in _run(commands, cwd, at_once, wall_seconds, on_progress)]
 
@@ -175,17 +176,15 @@ def _run(
                     running.append(_start(index, command, cwd, wall_seconds, selector))
                 if time.monotonic() > deadline:
                     raise TimedOut(f"Encoding took longer than {wall_seconds:.0f} s, the most a master this long may.")
-                moved = False
                 for key, _events in selector.select(timeout=0.5):
                     child, is_stderr = key.data
-                    moved |= _read(child, key.fileobj, is_stderr, selector, done)  # type: ignore[arg-type]
+                    _read(child, key.fileobj, is_stderr, selector, done)  # type: ignore[arg-type]
                 for child in [c for c in running if c.open_pipes == 0]:
                     _finish(child, deadline)
                     running.remove(child)
                     ended[child.index] = child
                     done[child.index] = 1.0
-                    moved = True
-                if moved and on_progress:
+                if on_progress:  # also where nothing moved: it may have a reason to end this
                     on_progress(sum(c.cost * d for c, d in zip(commands, done, strict=True)) / total)
         finally:
             for child in running:
@@ -223,31 +222,28 @@ def _start(index: int, command: Command, cwd: Path, wall_seconds: float, selecto
     return child
 
 
-def _read(child: _Child, pipe: IO[bytes], is_stderr: bool, selector: selectors.BaseSelector, done: list[float]) -> bool:
+def _read(child: _Child, pipe: IO[bytes], is_stderr: bool, selector: selectors.BaseSelector, done: list[float]) -> None:
     data = os.read(pipe.fileno(), 65536)
     if not data:
         selector.unregister(pipe)
         pipe.close()
         child.open_pipes -= 1
-        return False
+        return
     if is_stderr:
         child.stderr += data
         del child.stderr[:-_STDERR_KEPT]
-        return False
+        return
     if child.command.answers:
         child.stdout += data
         if len(child.stdout) > _OUTPUT_MOST:
             raise EncodeFailed("A child said more than anybody asked for.")
-        return False
+        return
     *lines, child.partial = (child.partial + data).split(b"\n")
-    moved = False
     for line in lines:
         name, _, value = line.partition(b"=")
         # "N/A" until the first packet is out
         if name == b"out_time_us" and child.command.seconds > 0 and value.strip().isdigit():
             done[child.index] = min(1.0, int(value) / 1e6 / child.command.seconds)
-            moved = True
-    return moved
 
 
 def _finish(child: _Child, deadline: float) -> None:

@@ -31,10 +31,16 @@ def put_files(
             raise
 
 
-def put_members(store: MediaStore, address: str, members: Sequence[package.Member]) -> None:
+def put_members(
+    store: MediaStore,
+    address: str,
+    members: Sequence[package.Member],
+    on_progress: Callable[[float], None] | None = None,
+) -> None:
     """Store segments and init sections of a stream."""
     prefix = keys.stream_prefix(address)
-    put_files(store, [(keys.stream_member(prefix, each.name), each.path, each.content_type) for each in members])
+    uploads = [(keys.stream_member(prefix, each.name), each.path, each.content_type) for each in members]
+    put_files(store, uploads, on_progress)
 
 
 def put_playlists(store: MediaStore, address: str, texts: Mapping[str, str]) -> None:

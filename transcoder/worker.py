@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from media_store import keys
+from media_store.errors import StoreError
 from media_store.interface import MediaStore
 from transcoder import commands, downloads, encode, feature, ladder, masters, on_air, package, storing, tags
 from transcoder import stream as streams
 from transcoder.contract import Chunk, MadeRendition, RenditionReport, TranscodeJob
-from transcoder.desk import Desk
-from transcoder.errors import DiskFull
+from transcoder.desk import Desk, beating
+from transcoder.errors import DiskFull, TranscoderError
 
 # Where each stage ends on the way from 0 to 1.
 _FETCHED, _ENCODED, _PACKAGED = 0.03, 0.86, 0.90
@@ -70,15 +71,23 @@ def help_with(job: TranscodeJob, store: MediaStore, workdir: Path, desk: Desk, n
             if chunk is None:
                 return 0
             work.mkdir(parents=True, exist_ok=True)
-            desk.beat(chunk.number)
-            master = masters.fetch(job, store, work)
+            master = _fetched_for(chunk, job, store, work, desk)
             while chunk is not None:
-                feature.work_on(job, chunk, master, store, work, desk, lambda _fraction: None)
-                done += 1
+                done += feature.work_on(job, chunk, master, store, work, desk, lambda _fraction: None)
                 chunk = desk.take()
         return done
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _fetched_for(chunk: Chunk, job: TranscodeJob, store: MediaStore, work: Path, desk: Desk) -> Path:
+    """The master, fetched by who has taken a chunk of it already: a large one takes a while."""
+    try:
+        with beating(desk, chunk.number):
+            return masters.fetch(job, store, work)
+    except (TranscoderError, StoreError, OSError) as error:
+        desk.failed(chunk.number, str(error))
+        raise
 
 
 _Made = tuple[encode.Encoded, streams.Playlists, dict[str, float]]
