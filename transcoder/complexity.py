@@ -20,7 +20,7 @@ import ffmpeg
 
 from transcoder import commands, film, ladder, sandbox
 from transcoder.contract import Probe
-from transcoder.errors import EncodeFailed
+from transcoder.errors import EncodeFailed, NotStarted
 
 log = logging.getLogger("wavecrate.transcoder")
 
@@ -72,7 +72,7 @@ def choose(
 
     The rung that is first on air is what `ladder.film_rungs` says, whatever the content. `seconds` is how much of the
     film to look at (by default 1 %, from 3 s to 12 s; nothing of a film under LEAST_SECONDS). Where nothing can be
-    measured it is the static ladder. What `on_progress` raises ends it. Raises DiskFull and TimedOut.
+    measured it is the static ladder. What `on_progress` raises ends it. Raises NotStarted, DiskFull and TimedOut.
     """
     rungs = ladder.film_rungs(probe)
     if seconds is None:
@@ -82,6 +82,8 @@ def choose(
     try:
         found = measure(master, probe, rungs, work, preset, seconds=seconds, on_progress=on_progress)
         return fitted(rungs, found)
+    except NotStarted:  # the machine's trouble: another attempt, with no trouble, would choose otherwise
+        raise
     except EncodeFailed as failed:
         log.warning("the ladder stays as it is, for the film can't be measured: %s", failed)
         return rungs
