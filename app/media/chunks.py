@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import delete, or_, select, update
 
@@ -51,8 +52,17 @@ def share(job_id: str, chunks: Sequence[contract.Chunk]) -> None:
             queue.defer(HELP, queue_name=queue.TRANSCODE, args={"job_id": job_id})
 
 
-def take(job_id: str, *, taker: str, silent_seconds: float) -> contract.Chunk | None:
-    """The next chunk of a running job that nobody works on, or whose worker has been silent for so long."""
+def ladder(job_id: str) -> tuple[dict[str, Any], ...]:
+    """What was chosen for the film when its chunks were shared; empty where none are."""
+    told = db.session.scalar(select(FilmChunk.chunk).where(FilmChunk.job_id == job_id).limit(1))
+    return contract.Chunk.from_dict(told).ladder if told is not None else ()
+
+
+def take(job_id: str, *, taker: str, prefix: str, silent_seconds: float) -> contract.Chunk | None:
+    """The next chunk of a running job that nobody works on, or whose worker has been silent for so long.
+
+    None where the job's stream is not made under this prefix.
+    """
     silent = clock.now() - timedelta(seconds=silent_seconds)
     free = (
         select(FilmChunk.id)
@@ -60,6 +70,7 @@ def take(job_id: str, *, taker: str, silent_seconds: float) -> contract.Chunk | 
         .where(
             FilmChunk.job_id == job_id,
             TranscodeJob.state == JobState.RUNNING,
+            TranscodeJob.stream_prefix == prefix,
             or_(
                 FilmChunk.state == ChunkState.WAITING,
                 (FilmChunk.state == ChunkState.RUNNING) & (FilmChunk.heartbeat_at < silent),
@@ -79,11 +90,28 @@ def take(job_id: str, *, taker: str, silent_seconds: float) -> contract.Chunk | 
     return contract.Chunk.from_dict(row.chunk) if row else None
 
 
-def exhausted(job_id: str) -> bool:
-    """Whether a chunk has been tried as often as any may, and is not done."""
-    silent = FilmChunk.state == ChunkState.WAITING
-    tried = select(FilmChunk.id).where(FilmChunk.job_id == job_id, silent, FilmChunk.tries >= MAX_TRIES)
-    return db.session.scalar(tried.limit(1)) is not None
+def exhausted(job_id: str, *, silent_seconds: float) -> str | None:
+    """Why a chunk that has been tried as often as any may is not done; None where there is no such chunk.
+
+    One whose last worker has fallen silent is not done either.
+    """
+    silent = clock.now() - timedelta(seconds=silent_seconds)
+    row = db.session.execute(
+        select(FilmChunk.state, FilmChunk.reason)
+        .where(
+            FilmChunk.job_id == job_id,
+            FilmChunk.tries >= MAX_TRIES,
+            or_(
+                FilmChunk.state == ChunkState.WAITING,
+                (FilmChunk.state == ChunkState.RUNNING) & (FilmChunk.heartbeat_at < silent),
+            ),
+        )
+        .order_by(FilmChunk.number)
+        .limit(1)
+    ).first()
+    if row is None:
+        return None
+    return row.reason if row.state == ChunkState.WAITING and row.reason else "The worker was lost over it."
 
 
 def beat(job_id: str, number: int, *, taker: str) -> bool:
@@ -96,9 +124,18 @@ def done(job_id: str, report: contract.ChunkReport, *, taker: str) -> None:
     _mine(job_id, report.number, taker, state=ChunkState.DONE, report=report.to_dict())
 
 
-def give_back(job_id: str, number: int, *, taker: str) -> None:
-    """Let another worker try a chunk that did not succeed."""
-    _mine(job_id, number, taker, state=ChunkState.WAITING)
+def give_back(job_id: str, number: int, reason: str, *, taker: str) -> None:
+    """Let another worker try a chunk that did not succeed, and keep why."""
+    _mine(job_id, number, taker, state=ChunkState.WAITING, reason=reason)
+
+
+def hand_over(job_id: str, *, taker: str) -> None:
+    """The taker leaves in good order: what it was at work on is free at once, and was not tried."""
+    db.session.execute(
+        update(FilmChunk)
+        .where(FilmChunk.job_id == job_id, FilmChunk.taken_by == taker, FilmChunk.state == ChunkState.RUNNING)
+        .values(state=ChunkState.WAITING, tries=FilmChunk.tries - 1)
+    )
 
 
 def reports(job_id: str) -> list[contract.ChunkReport]:

@@ -70,11 +70,12 @@ class TranscodeJob(Identified, Timestamped, Model):
 
     master_id: Mapped[str] = mapped_column(ForeignKey("master.id"), unique=True)
     state: Mapped[str] = mapped_column(String(8), default=JobState.QUEUED, index=True)
-    attempt: Mapped[int] = mapped_column(default=0)
+    attempt: Mapped[int] = mapped_column(default=0, doc="the number of the last one; none is given twice")
+    uncounted: Mapped[int] = mapped_column(default=0, server_default="0", doc="attempts that were nobody's failure")
     progress: Mapped[float] = mapped_column(default=0.0)
     stage: Mapped[str] = mapped_column(String(40), default="queued")
     reason: Mapped[str | None] = mapped_column(Text, doc="why it failed, in English and in detail")
-    failure: Mapped[str | None] = mapped_column(String(12), doc="what sort of failure: the `kind` of TranscoderError")
+    failure: Mapped[str | None] = mapped_column(String(12), doc="the `kind` of the last failure, while it waits too")
     started_at: Mapped[datetime | None]
     heartbeat_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
@@ -108,6 +109,7 @@ class FilmChunk(Identified, Timestamped, Model):
     state: Mapped[str] = mapped_column(String(8), default=ChunkState.WAITING)
     taken_by: Mapped[str | None] = mapped_column(String(40), doc="who works on it")
     tries: Mapped[int] = mapped_column(default=0)
+    reason: Mapped[str | None] = mapped_column(Text, doc="why the last try came to nothing, where its worker said so")
     heartbeat_at: Mapped[datetime | None]
     report: Mapped[dict[str, Any] | None] = mapped_column(JSONB, doc="transcoder.contract.ChunkReport as a dict")
 
@@ -125,7 +127,7 @@ class Rendition(Identified, Timestamped, Model):
     master_id: Mapped[str] = mapped_column(ForeignKey("master.id"), index=True)
     kind: Mapped[str] = mapped_column(String(12))
     name: Mapped[str] = mapped_column(String(24), doc="a download's format, else the kind again")
-    key: Mapped[str] = mapped_column(String(120), doc="object key, or the folder of a stream")
+    key: Mapped[str] = mapped_column(String(120), index=True, doc="object key, or the folder of a stream")
     content_type: Mapped[str] = mapped_column(String(80))
     suffix: Mapped[str] = mapped_column(String(5), default="")
     size: Mapped[int] = mapped_column(BigInteger)

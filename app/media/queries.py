@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
+from app.catalog.models import Track
 from app.core.db import db
 from app.media.models import JobState, Master, Rendition, RenditionKind, StreamKey, TranscodeJob
 from transcoder import contract
@@ -72,6 +73,28 @@ def jobs_of(track_ids: Sequence[str]) -> dict[str, TranscodeJob]:
         .execution_options(populate_existing=True)
     )
     return {job.master.track_id: job for job in rows}
+
+
+def tags_of(track: Track) -> contract.TagSet:
+    """What the downloads of a track say of themselves: what the catalogue says."""
+    release = track.release
+    return contract.TagSet(
+        title=track.title,
+        title_zh=track.title_zh,
+        artist=track.credited_artist.name,
+        artist_zh=track.credited_artist.name_zh,
+        album=release.title,
+        album_zh=release.title_zh,
+        album_artist=release.artist.name,
+        label=release.label.name if release.label else None,
+        genre=release.genre.name if release.genre else None,
+        year=release.released_on.year if release.released_on else None,
+        track=track.position,
+        track_total=sum(1 for each in release.tracks if each.disc == track.disc),
+        disc=track.disc,
+        disc_total=max(each.disc for each in release.tracks),
+        isrc=track.isrc,
+    )
 
 
 @dataclass(frozen=True, slots=True)

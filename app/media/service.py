@@ -1,17 +1,17 @@
 """Masters in, renditions out: every write to what the room owns.
 
 A job is claimed by raising its attempt number, and that number is the fence: an attempt that was overtaken can
-neither report nor publish.
+neither report nor publish. No number is ever given twice; attempts that do not count against a job are `uncounted`.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Update, delete, select, update
+from sqlalchemy import CursorResult, Update, case, delete, exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.catalog.models import Release, Track
@@ -22,10 +22,13 @@ from app.media.models import JobState, Master, Rendition, RenditionKind, StreamK
 from app.settings import Settings
 from media_store import keys
 from transcoder import contract
+from transcoder.errors import EncodeFailed
 
 MAX_ATTEMPTS = 3
 TASK = "media.transcode"
 RETAG = "media.retag"
+# The failure after which a film is encoded in one piece.
+_IN_PIECES = EncodeFailed.kind
 
 # Called in the transaction that publishes a track's renditions; rooms above register what they do about it.
 on_published: list[Callable[[Track], None]] = []
@@ -74,7 +77,7 @@ def claim(job_id: str) -> TranscodeJob | None:
         .where(
             TranscodeJob.id == job_id,
             TranscodeJob.state.in_([JobState.QUEUED, JobState.RUNNING]),
-            TranscodeJob.attempt < MAX_ATTEMPTS,
+            TranscodeJob.attempt - TranscodeJob.uncounted < MAX_ATTEMPTS,
         )
         .values(
             state=JobState.RUNNING,
@@ -106,28 +109,55 @@ def claim(job_id: str) -> TranscodeJob | None:
 
 def message_for(job: TranscodeJob, settings: Settings) -> contract.TranscodeJob:
     """All that the transcoder has to know of a claimed job; the job's row learns where its stream will lie."""
+    message = _message(job, settings)
+    prefix = keys.stream_prefix(message.stream_address)
+    if job.stream_prefix != prefix:
+        chunks.forget(job.id)  # what is done of them lies in another folder
+        job.stream_prefix = prefix
+    stream = select(Rendition.id).where(
+        Rendition.track_id == job.master.track_id, Rendition.kind == RenditionKind.STREAM, Rendition.key == prefix
+    )
+    return replace(
+        message,
+        ladder=chunks.ladder(job.id),
+        whole=job.failure == _IN_PIECES,
+        in_force=bool(db.session.scalar(select(exists(stream)))),
+    )
+
+
+def message_to_help(job_id: str, settings: Settings) -> contract.TranscodeJob | None:
+    """What a worker has to know to take chunks of a running job; None where there is nothing it could help with.
+
+    A worker of another release of the shop, or with other settings, would make the stream elsewhere.
+    """
+    job = db.session.get(TranscodeJob, job_id, populate_existing=True)
+    if job is None or job.state != JobState.RUNNING:
+        return None
+    message = _message(job, settings)
+    return message if job.stream_prefix == keys.stream_prefix(message.stream_address) else None
+
+
+def _message(job: TranscodeJob, settings: Settings) -> contract.TranscodeJob:
     track = job.master.track
     key = db.session.scalars(select(StreamKey.key).where(StreamKey.track_id == track.id)).one()
-    message = contract.TranscodeJob(
+    return contract.TranscodeJob(
         job_id=job.id,
         attempt=job.attempt,
         master_key=keys.master(job.master.sha256),
         master_sha256=job.master.sha256,
         probe=contract.Probe.from_dict(job.master.probe),
-        tags=tags_of(track),
+        tags=queries.tags_of(track),
         stream_key=key,
         cover_key=track.release.cover_key,
         x264_preset=settings.x264_preset,
         cpu_count=settings.cpu_count,
     )
-    job.stream_prefix = keys.stream_prefix(message.stream_address)
-    return message
 
 
-def job_to_help(job_id: str) -> TranscodeJob | None:
-    """A running job, for a worker that would take chunks of it."""
-    job = db.session.get(TranscodeJob, job_id, populate_existing=True)
-    return job if job is not None and job.state == JobState.RUNNING else None
+def hold(job_id: str, attempt: int) -> None:
+    """Let nobody overtake the attempt before the transaction ends. Raises Superseded where somebody has."""
+    if not _changed(_running(job_id, attempt).values(heartbeat_at=clock.now())):
+        raise Superseded(job_id)
 
 
 def on_air(job_id: str, attempt: int, made: contract.MadeRendition) -> None:
@@ -136,10 +166,11 @@ def on_air(job_id: str, attempt: int, made: contract.MadeRendition) -> None:
     Raises Superseded. A track that can be heard already keeps what it has until the new stream is whole.
     """
     job = db.session.get(TranscodeJob, job_id)
-    if job is None or not _changed(_running(job_id, attempt).values(heartbeat_at=clock.now())):
+    if job is None:
         raise Superseded(job_id)
     track_id = job.master.track_id
-    _lock_track(track_id)
+    _lock_track(track_id)  # before the job's row, as whoever publishes does
+    hold(job_id, attempt)
     before = queries.stream_of(track_id)
     if queries.master_of(track_id) is not job.master or (before is not None and not before.facts.get("on_air")):
         return
@@ -174,28 +205,6 @@ def _rendition(job: TranscodeJob, made: contract.MadeRendition) -> Rendition:
     )
 
 
-def tags_of(track: Track) -> contract.TagSet:
-    """What the downloads of a track say of themselves: what the catalogue says."""
-    release = track.release
-    return contract.TagSet(
-        title=track.title,
-        title_zh=track.title_zh,
-        artist=track.credited_artist.name,
-        artist_zh=track.credited_artist.name_zh,
-        album=release.title,
-        album_zh=release.title_zh,
-        album_artist=release.artist.name,
-        label=release.label.name if release.label else None,
-        genre=release.genre.name if release.genre else None,
-        year=release.released_on.year if release.released_on else None,
-        track=track.position,
-        track_total=sum(1 for each in release.tracks if each.disc == track.disc),
-        disc=track.disc,
-        disc_total=max(each.disc for each in release.tracks),
-        isrc=track.isrc,
-    )
-
-
 def report_progress(job_id: str, attempt: int, stage: str, fraction: float) -> None:
     """Say how far the attempt is; raise Superseded when it is no longer the one that counts."""
     values = {"stage": stage[:40], "progress": min(1.0, max(0.0, fraction)), "heartbeat_at": clock.now()}
@@ -208,6 +217,9 @@ def publish(report: contract.RenditionReport) -> None:
 
     Where a newer master has come meanwhile, the job is done and publishes nothing. Raises Superseded.
     """
+    # The session may be the one that claimed the job, and the catalogue another since.
+    db.session.flush()
+    db.session.expire_all()
     job = db.session.get(TranscodeJob, report.job_id)
     if job is None:
         raise Superseded(report.job_id)
@@ -220,6 +232,7 @@ def publish(report: contract.RenditionReport) -> None:
         stage="done",
         heartbeat_at=now,
         finished_at=now,
+        failure=None,
         report={"loudness": report.loudness, "timings": report.timings},
     )
     if not _changed(done):
@@ -240,13 +253,20 @@ def publish(report: contract.RenditionReport) -> None:
 def fail(job_id: str, attempt: int, reason: str, *, kind: str = "broken", retryable: bool = False) -> bool:
     """Record that an attempt ended without success; return whether there is to be another.
 
-    A retryable failure puts the job back to wait, unless it was the last attempt. An attempt that was overtaken
-    changes nothing.
+    A retryable failure puts the job back to wait, unless it was the last attempt; that a film could not be encoded in
+    pieces is remembered whatever comes after. An attempt that was overtaken changes nothing.
     """
-    if retryable and attempt < MAX_ATTEMPTS:
-        waiting = {"state": JobState.QUEUED, "stage": "queued", "progress": 0.0, "heartbeat_at": clock.now()}
-        return _changed(_running(job_id, attempt).values(waiting))
     if retryable:
+        waiting = {
+            "state": JobState.QUEUED,
+            "stage": "queued",
+            "progress": 0.0,
+            "heartbeat_at": clock.now(),
+            "failure": case((TranscodeJob.failure == _IN_PIECES, _IN_PIECES), else_=kind),
+        }
+        left = TranscodeJob.attempt - TranscodeJob.uncounted < MAX_ATTEMPTS
+        if _changed(_running(job_id, attempt).where(left).values(waiting)):
+            return True
         reason = f"{reason} (tried {MAX_ATTEMPTS} times)"
     failed = {"state": JobState.FAILED, "reason": reason, "failure": kind, "finished_at": clock.now()}
     if _changed(_running(job_id, attempt).values(failed)):
@@ -256,8 +276,9 @@ def fail(job_id: str, attempt: int, reason: str, *, kind: str = "broken", retrya
 
 def give_back(job_id: str, attempt: int) -> None:
     """A worker that leaves in good order puts its job back; what it was asked to stop does not count as a try."""
-    waiting = {"state": JobState.QUEUED, "stage": "queued", "progress": 0.0, "attempt": attempt - 1}
-    _changed(_running(job_id, attempt).values(waiting))
+    waiting = {"state": JobState.QUEUED, "stage": "queued", "progress": 0.0, "uncounted": TranscodeJob.uncounted + 1}
+    if _changed(_running(job_id, attempt).values(waiting)):
+        chunks.hand_over(job_id, taker=chunks.owner(attempt))
 
 
 def requeue_lost(silent_seconds: float) -> list[str]:
@@ -317,7 +338,7 @@ def stale_downloads(release_id: str) -> list[StaleDownload]:
         .join(Track, Rendition.track_id == Track.id)
         .where(Track.release_id == release_id, Rendition.kind == RenditionKind.DOWNLOAD)
     )
-    found = [StaleDownload(rendition, tags_of(track), track.release.cover_key) for rendition, track in rows]
+    found = [StaleDownload(rendition, queries.tags_of(track), track.release.cover_key) for rendition, track in rows]
     return [each for each in found if each.rendition.facts.get("tagged") != each.fingerprint]
 
 
@@ -331,7 +352,7 @@ def replace_download(rendition_id: str, old_key: str, new: contract.MadeRenditio
 
 
 def _restart(job: TranscodeJob) -> None:
-    job.state, job.stage, job.progress, job.attempt = JobState.QUEUED, "queued", 0.0, 0
+    job.state, job.stage, job.progress, job.uncounted = JobState.QUEUED, "queued", 0.0, job.attempt
     job.reason, job.failure, job.finished_at = None, None, None
     db.session.flush()
     _defer(job.id)

@@ -20,6 +20,8 @@ log = logging.getLogger("wavecrate.media")
 
 # Transcode jobs of this process and their attempts, to be given back when it leaves.
 _at_work: dict[str, int] = {}
+# Films this process helps with, by the helper's name.
+_helping: dict[str, str] = {}
 
 
 @queue.task(name=service.TASK, queue=queue.TRANSCODE, retry=queue.BACKOFF)
@@ -57,6 +59,8 @@ def _give_back() -> None:
     with transaction():
         for job_id, attempt in list(_at_work.items()):
             service.give_back(job_id, attempt)
+        for name, job_id in list(_helping.items()):
+            chunks.hand_over(job_id, taker=name)
 
 
 @queue.task(name=service.RETAG, queue=queue.DEFAULT, retry=queue.BACKOFF)
@@ -104,11 +108,11 @@ def help_with(job_id: str) -> None:
     """Take chunks of a film that another worker has the job of. Where nothing is left to take, nothing happens."""
     with queue.queue_context():
         with transaction():
-            job = service.job_to_help(job_id)
-            message = service.message_for(job, settings()) if job else None
+            message = service.message_to_help(job_id, settings())
         if message is None:
             return
         name = ids.new_id()
+        _helping[name] = job_id
         try:
             worker.help_with(message, media_store(), workplace.folder(), _desk(message, name), name)
         except service.Superseded:
@@ -116,6 +120,8 @@ def help_with(job_id: str) -> None:
         except (TranscoderError, StoreError) as error:
             # The chunk is back on the desk; whoever has the job decides what becomes of it.
             log.warning("job %s, helping: %s", job_id, error)
+        finally:
+            _helping.pop(name, None)
 
 
 @queue.periodic(cron="* * * * *")
