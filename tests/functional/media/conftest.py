@@ -23,9 +23,9 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def transcode(engines: Any, tmp_path_factory: pytest.TempPathFactory) -> Transcode:
-    """Store a master and run a job on it. `store` lets a second job share the first one's."""
+    """Store a master and run a job on it. `store` lets a second job share the first one's; `told` goes into the job."""
 
-    def run(master: Path, *, store: S3Store | None = None, cover: bytes | None = None, attempt: int = 1) -> Result:
+    def run(master: Path, *, store: S3Store | None = None, cover: bytes | None = None, **told: Any) -> Result:
         store = store or S3Store(
             endpoint_url=engines.s3.endpoint_url,
             bucket="wavecrate",
@@ -42,7 +42,7 @@ def transcode(engines: Any, tmp_path_factory: pytest.TempPathFactory) -> Transco
             store.put_bytes(cover_key, cover, "image/jpeg")
         job = TranscodeJob(
             job_id=f"job{next(_numbers)}",
-            attempt=attempt,
+            attempt=told.pop("attempt", 1),
             master_key=keys.master(digest),
             master_sha256=digest,
             probe=probe_file(master),
@@ -50,6 +50,7 @@ def transcode(engines: Any, tmp_path_factory: pytest.TempPathFactory) -> Transco
             stream_key=KEY,
             cover_key=cover_key,
             x264_preset="ultrafast",
+            **told,
         )
         progress: list[tuple[str, float]] = []
         work = directory / "work"

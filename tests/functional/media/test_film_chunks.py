@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -23,9 +25,10 @@ from app.media.models import FilmChunk, JobState
 from app.settings import Settings
 from media_store import keys
 from media_store.s3 import S3Store
-from transcoder import contract, ladder, worker
+from transcoder import contract, feature, ladder, masters, worker
 from transcoder.chunks import plan
 from transcoder.desk import LocalDesk
+from transcoder.errors import ChunkTaken
 from transcoder.package import file_sha256
 from transcoder.probe import probe_file
 
@@ -97,7 +100,7 @@ def test_picture_and_sound_end_within_a_frame_of_each_other(film: Result) -> Non
 
 
 def test_chunks_make_what_a_single_run_makes(film: Result, transcode: Transcode) -> None:
-    whole = transcode(film.master, attempt=2)  # a second attempt leaves the film whole
+    whole = transcode(film.master, whole=True)
     assert film.rung("v360").seconds == whole.rung("v360").seconds
     assert _times(film.played("v360")) == _times(whole.played("v360"))
     assert film.rung("v360").init == whole.rung("v360").init
@@ -125,7 +128,7 @@ def test_a_film_whose_frames_come_unevenly(transcode: Transcode, tmp_path: Path,
     uneven = tmp_path / f"uneven.{suffix}"
     gaps = "select='not(between(t,11,14.5))*not(between(t,3,4))*lt(mod(n,7),4)'"
     ffmpeg("-i", str(even), "-vf", gaps, "-fps_mode", "vfr", "-c:v", "libx264", "-preset", "ultrafast", str(uneven))
-    parts, whole = transcode(uneven), transcode(uneven, attempt=2)
+    parts, whole = transcode(uneven), transcode(uneven, whole=True)
     name = parts.made("stream").facts["variants"][0]["name"]
     assert len(_times(parts.played(name))) == len(_times(whole.played(name)))
     made, meant = _frames(parts.played(name)), _frames(whole.played(name))
@@ -152,9 +155,84 @@ def test_the_opening_is_on_air_while_the_rest_is_made(transcode_with: Callable[.
     assert stream.key == key, "who watches it on air goes on watching the same stream"
 
 
+def test_a_retry_keeps_the_ladder_that_was_chosen(film: Result, transcode: Transcode) -> None:
+    chosen = [asdict(rung) for rung in ladder.film_rungs(probe_file(film.master))]
+    chosen[-1]["crf"] += 9
+    again = transcode(film.master, attempt=2, ladder=tuple(chosen))
+    rates = [
+        [v["bandwidth"] for v in made.made("stream").facts["variants"] if v["name"] == chosen[-1]["name"]]
+        for made in (film, again)
+    ]
+    assert rates[1] < rates[0]
+
+
+def test_what_people_may_be_watching_changes_only_once_all_is_made(
+    transcode_with: Callable[..., contract.RenditionReport], master: Path
+) -> None:
+    told: list[contract.MadeRendition] = []
+    report = transcode_with(master, lambda stream, _store: told.append(stream), in_force=True)
+    assert told == []
+    assert any(each.kind == "stream" for each in report.renditions)
+
+
+def test_an_opening_that_does_not_lie_in_the_film_s_head_is_made_from_the_whole(
+    transcode_with: Callable[..., contract.RenditionReport],
+    store: S3Store,
+    master: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the guess of how much of a film its opening takes was wrong, it costs time and nothing else."""
+    usual = transcode_with(master, lambda _stream, _store: None)
+    size = master.stat().st_size
+    monkeypatch.setattr(masters, "_SMALL", 0)
+    monkeypatch.setattr(masters, "_PEAK", 0)
+    monkeypatch.setattr(masters, "_HEAD", size // 10)  # three seconds of twelve
+    monkeypatch.setattr(masters, "_TAIL", 64 * 1024)  # its index, behind
+    prefixed = tmp_path / "again.mp4"
+    prefixed.write_bytes(master.read_bytes() + b"\0\0\0\x08free")  # another master, so another address
+    made = transcode_with(prefixed, lambda _stream, _store: None)
+    streams = [Result(report, store, master, tmp_path, []) for report in (usual, made)]
+    first, second = (stream.rung("v360", key=bytes(16)) for stream in streams)
+    assert first.clear == second.clear
+
+
+def test_a_dense_film_has_no_head(store: S3Store, tmp_path: Path, master: Path) -> None:
+    """At 176 Mbit/s, as ProRes 422 HQ comes, the first 96 MiB may not hold the opening."""
+    dense, light = (
+        contract.Probe("mov", "film", seconds, None, probe_file(master).video) for seconds in (60.0, 7200.0)
+    )
+    path = tmp_path / "large"
+    with path.open("wb") as file:
+        file.truncate(60 * 22_000_000)
+    store.put_file("masters/" + "ab" * 32, path, "application/octet-stream")
+    for probe, expected in ((dense, False), (light, True)):
+        job = contract.TranscodeJob("j", 1, "masters/" + "ab" * 32, "ab" * 32, probe, contract.TagSet(), bytes(16))
+        assert (masters.fetch_head(job, store, tmp_path) is not None) is expected
+
+
+def test_a_chunk_that_another_took_is_dropped_and_ends_nothing(film: Result, store: S3Store, tmp_path: Path) -> None:
+    class Lost(LocalDesk):
+        def beat(self, number: int) -> None:
+            raise ChunkTaken("gone")
+
+    probe = probe_file(film.master)
+    digest = file_sha256(film.master)
+    job = contract.TranscodeJob("j", 1, keys.master(digest), digest, probe, contract.TagSet(), bytes(16))
+    desk = Lost()
+    slow = replace(job, x264_preset="veryslow")
+    chunk = plan(probe, ladder.film_rungs(probe))[1]
+    done = feature.work_on(slow, chunk, film.master, store, tmp_path, desk, lambda _fraction: None)
+    assert done is False
+    assert desk.reports() == []
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.fixture
 def transcode_with(store: S3Store, tmp_path: Path) -> Callable[..., contract.RenditionReport]:
-    def run(path: Path, on_air: Callable[[contract.MadeRendition, S3Store], None]) -> contract.RenditionReport:
+    def run(
+        path: Path, on_air: Callable[[contract.MadeRendition, S3Store], None], **told: Any
+    ) -> contract.RenditionReport:
         digest = file_sha256(path)
         store.put_file(keys.master(digest), path, "application/octet-stream")
         job = contract.TranscodeJob(
@@ -166,6 +244,7 @@ def transcode_with(store: S3Store, tmp_path: Path) -> Callable[..., contract.Ren
             contract.TagSet(),
             bytes(16),
             x264_preset="ultrafast",
+            **told,
         )
         return worker.run(job, store, tmp_path / "work", LocalDesk(on_air=lambda stream: on_air(stream, store)))
 
