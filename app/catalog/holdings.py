@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from sqlalchemy import select
 
@@ -11,11 +11,13 @@ from app.core.db import db
 from app.core.holdings import Holding, HoldingKind
 
 
-def keys_in_use() -> Iterator[Holding]:
-    """Every cover; a holding's `row` is the id of its release."""
-    rows = db.session.execute(
+def keys_in_use(only: Collection[str] | None = None) -> Iterator[Holding]:
+    """Every cover; `only` asks for holdings of these keys. A holding's `row` is the id of its release."""
+    covers = (
         select(Release.cover_key, Release.id, Release.title).where(Release.cover_key.is_not(None)).order_by(Release.id)
     )
-    for key, release_id, title in rows:
+    if only is not None:
+        covers = covers.where(Release.cover_key.in_(only))
+    for key, release_id, title in db.session.execute(covers):
         assert key is not None
         yield Holding(HoldingKind.COVER, key, release_id, f"{title} (cover)")

@@ -8,6 +8,7 @@ comes to need an object that lies there already writes it anew (media_store), wh
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,7 +23,6 @@ from app.media import service as media
 from app.playback import service as playback
 from app.upkeep import service
 from app.upkeep.survey import Fault, OnProgress, Orphan, Problem, Survey, survey
-from media_store import keys
 
 log = logging.getLogger("wavecrate.upkeep")
 
@@ -111,22 +111,32 @@ def mend(made: Round) -> None:
     """Repair what can be. A track whose renditions are lost or damaged is transcoded again, its master being whole."""
     problems = made.survey.problems
     without_master = {each.holding.row for each in problems if each.holding.kind == HoldingKind.MASTER}
-    asked: dict[str, str] = {}
+    broken: dict[str, list[int]] = {}
+    removed: set[str] = set()  # one object may be several rows', and the first of their jobs may have written it anew
     for number, problem in enumerate(problems):
         kind, row = problem.holding.kind, problem.holding.row
         if kind == HoldingKind.RENDITION and row not in without_master:
-            _remove_damaged(problem)
-            if row not in asked:
-                with transaction():
-                    asked[row] = AGAIN if media.remake(row) else _why_not(row)
-            made.mended[number] = asked[row]
+            broken.setdefault(row, []).append(number)
         elif kind == HoldingKind.ARCHIVE:
             with transaction():
                 downloads.lost(row)
-            _remove_damaged(problem)
+                _remove_damaged([problem], removed)
             made.mended[number] = WHEN_ASKED
         else:
             made.mended[number] = BY_HAND[kind]
+    for row, numbers in broken.items():
+        made.mended |= dict.fromkeys(numbers, _make_again(row, [problems[number] for number in numbers], removed))
+
+
+def _make_again(track_id: str, problems: Sequence[Problem], removed: set[str]) -> str:
+    """Have all of a track's renditions made again, where that is not under way."""
+    with transaction():
+        if not media.remake(track_id):
+            # A job at work on it may have written anew what was found damaged: nothing of it is touched.
+            return _why_not(track_id)
+        # Before the job exists for any worker: what it has written must not go.
+        _remove_damaged(problems, removed)
+    return AGAIN
 
 
 def clear_away(made: Round, *, at_once: bool = False) -> None:
@@ -134,14 +144,7 @@ def clear_away(made: Round, *, at_once: bool = False) -> None:
     with transaction():
         known = service.note_unneeded([each.key for each in made.survey.orphans])
     _put_off(made, known, at_once=at_once)
-    if not made.due:
-        return
-    with transaction():
-        needed = {each.key: each.kind for each in service.keys_in_use()}
     for orphan in made.due:
-        # Of a stream that is being made again, what no playlist names yet may be about to be named.
-        if orphan.key in needed or needed.get(keys.unit(orphan.key)) == HoldingKind.UNFINISHED:
-            continue
         if _remove(orphan):
             made.removed.append(orphan)
             with transaction():
@@ -181,20 +184,31 @@ def _put_off(made: Round, known: dict[str, datetime], *, at_once: bool) -> None:
 
 
 def _remove(orphan: Orphan) -> bool:
-    """Remove it, unless any of it has been written since."""
+    """Remove it, unless any of it has been written since; no further as soon as something needs it."""
     store = media_store()
+    if _is_needed(orphan):
+        return False
     there = [each for each in store.walk(orphan.key) if orphan.key.endswith("/") or each.key == orphan.key]
     if any(each.stored_at > orphan.newest for each in there):
         return False
     for each in there:
+        if _is_needed(orphan):  # a film's folder takes a while
+            return False
         store.delete(each.key)
     return True
 
 
-def _remove_damaged(problem: Problem) -> None:
+def _is_needed(orphan: Orphan) -> bool:
+    with transaction():
+        return service.is_needed(orphan.key)
+
+
+def _remove_damaged(problems: Sequence[Problem], removed: set[str]) -> None:
     """What lies there is of no use, and would be taken for whole by the job that makes it again."""
-    if problem.fault != Fault.MISSING:
-        media_store().delete(problem.key)
+    for problem in problems:
+        if problem.fault != Fault.MISSING and problem.key not in removed:
+            media_store().delete(problem.key)
+            removed.add(problem.key)
 
 
 def _why_not(track_id: str) -> str:

@@ -12,23 +12,34 @@ from sqlalchemy.dialects.postgresql import insert
 from app.catalog import holdings as catalog
 from app.core import clock
 from app.core.db import db
-from app.core.holdings import Holding
+from app.core.holdings import Holding, HoldingKind
 from app.downloads import holdings as downloads
 from app.media import holdings as media
 from app.studio import holdings as studio
 from app.upkeep.models import Unneeded
+from media_store import keys
 
 _AT_ONCE = 1000
 
 
-def keys_in_use() -> Iterator[Holding]:
-    """What every room needs of the store, at this moment."""
+def keys_in_use(only: Collection[str] | None = None) -> Iterator[Holding]:
+    """What every room needs of the store, at this moment; `only` asks for holdings of these keys."""
     return chain(
-        studio.keys_in_use(),
-        downloads.keys_in_use(),
-        media.keys_in_use(),
-        catalog.keys_in_use(),
+        studio.keys_in_use(only),
+        downloads.keys_in_use(only),
+        media.keys_in_use(only),
+        catalog.keys_in_use(only),
     )
+
+
+def is_needed(key: str) -> bool:
+    """Whether any row needs what lies under the key, a stream's folder or one of its members included.
+
+    A member that a finished stream's playlists don't name is not needed; of a stream that is being made, what no
+    playlist names yet may be about to be named.
+    """
+    unit = keys.unit(key)
+    return any(each.key == key or each.kind == HoldingKind.UNFINISHED for each in keys_in_use({key, unit}))
 
 
 def known_unneeded() -> dict[str, datetime]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from click.testing import CliRunner
 from flask import Flask
@@ -24,6 +25,7 @@ from app.core.holdings import HoldingKind
 from app.downloads import service as downloads
 from app.downloads.models import Archive, ArchiveState
 from app.media import queries as media
+from app.media import service as media_service
 from app.media.models import JobState
 from app.playback import service as playback
 from app.playback.models import PlaySession
@@ -128,6 +130,67 @@ def test_a_damaged_rendition_makes_way_for_the_new_one(house: House, store: S3St
     assert made.clean, "all that is wrong is on the queue"
 
 
+class WatchedStore(S3Store):
+    """The same store, and what the test wants to happen as each object goes."""
+
+    before_delete: Callable[[str], None]
+
+    def delete(self, key: str) -> None:
+        self.before_delete(key)
+        super().delete(key)
+
+
+@pytest.fixture
+def watched(app: Flask, store: S3Store) -> WatchedStore:
+    again = WatchedStore.__new__(WatchedStore)
+    again.__dict__ |= store.__dict__
+    app.extensions["media_store"] = again
+    return again
+
+
+def test_all_that_is_damaged_of_a_track_is_gone_before_its_job_can_begin(
+    house: House, store: S3Store, watched: WatchedStore, settings: Settings
+) -> None:
+    segment = f"{house.streams[0].key}aac-64/00001.m4s"
+    damaged = {segment, house.files[0].key}
+    for key in damaged:
+        overwrite(store, key, b"\1" + store.get_bytes(key)[1:])
+    jobs = []
+
+    def look_from_outside(key: str) -> None:
+        with psycopg.connect(settings.libpq_url) as worker:
+            jobs.append((key, *worker.execute("SELECT count(*) FROM procrastinate_jobs").fetchone()))
+
+    watched.before_delete = look_from_outside
+    made = rounds.look(deep=True)
+    rounds.mend(made)
+    assert set(jobs) == {(key, 0) for key in damaged}
+    assert not any(store.exists(key) for key in damaged)
+    assert set(made.mended.values()) == {rounds.AGAIN}
+
+
+def test_what_is_being_made_again_already_is_not_touched(house: House, store: S3Store) -> None:
+    overwrite(store, house.files[0].key, b"FLAC" + store.get_bytes(house.files[0].key)[4:])
+    made = rounds.look(deep=True)
+    with transaction():
+        assert media_service.remake(house.track.id)
+    rounds.mend(made)
+    assert store.exists(house.files[0].key), "the job may have written it anew since"
+    assert set(made.mended.values()) == {rounds.UNDER_WAY}
+
+
+def test_an_object_of_two_tracks_makes_way_once(house: House, store: S3Store, watched: WatchedStore) -> None:
+    with transaction():
+        house.files[1].key, house.files[1].size = house.files[0].key, house.files[0].size
+    overwrite(store, house.files[0].key, b"FLAC" + store.get_bytes(house.files[0].key)[4:])
+    gone: list[str] = []
+    watched.before_delete = gone.append
+    made = rounds.look(deep=True)
+    assert len(made.survey.problems) == 2
+    rounds.mend(made)
+    assert gone == [house.files[0].key]
+
+
 def test_a_lost_zip_is_packed_again_when_asked_for(
     house: House, store: S3Store, app: Flask, settings: Settings
 ) -> None:
@@ -224,6 +287,45 @@ def test_an_object_written_meanwhile_stays(house: House, store: S3Store) -> None
     rounds.clear_away(made, at_once=True)
     assert not made.removed
     assert store.exists(key)
+
+
+def test_a_folder_that_is_needed_while_it_goes_goes_no_further(
+    house: House, store: S3Store, watched: WatchedStore
+) -> None:
+    folder = keys.stream_prefix(GONE)
+    for number in (1, 2, 3):
+        store.put_bytes(keys.stream_member(folder, f"v1/0000{number}.m4s"), b"x" * 32, "video/iso.segment")
+    job = media.job_of(house.track.id)
+    gone: list[str] = []
+
+    def a_job_begins(key: str) -> None:
+        gone.append(key)
+        with transaction():
+            job.state, job.stream_prefix = JobState.RUNNING, folder
+
+    watched.before_delete = a_job_begins
+    made = rounds.sweep(at_once=True)
+    assert len(gone) == 1
+    assert len(members(store, folder)) == 2
+    assert not made.removed
+
+
+def test_every_kind_of_holding_is_known_by_its_key(house: House, store: S3Store) -> None:
+    upload = Upload(account_id=house.owner.id, filename="a.wav", size=4)
+    db.session.add(upload)
+    db.session.commit()
+    with transaction():
+        downloads.ask_for_archive(downloads.licensed(house.owner.id, house.release.id), "flac")
+    every = list(rounds.service.keys_in_use())
+    assert {each.kind for each in every} == set(HoldingKind) - {HoldingKind.ARCHIVE}
+    for holding in every:
+        assert holding in list(rounds.service.keys_in_use({holding.key}))
+        assert {each.key for each in rounds.service.keys_in_use({holding.key})} == {holding.key}
+        assert rounds.service.is_needed(holding.key)
+    for key in orphans(store):
+        assert not rounds.service.is_needed(key)
+    assert not rounds.service.is_needed(keys.stream_member(house.streams[0].key, "v9/00001.m4s"))
+    assert not list(rounds.service.keys_in_use(()))
 
 
 def test_members_that_no_playlist_names_are_too_much(house: House, store: S3Store) -> None:
