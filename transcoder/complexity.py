@@ -106,6 +106,8 @@ def fitted(rungs: Sequence[ladder.FilmRung], measured: Sequence[Measured]) -> tu
     kept: list[ladder.FilmRung] = []
     rate = math.inf  # of the last one kept
     for rung in worth:
+        if first in kept:
+            step = max(0, step)  # smaller than what has its CRF anyhow, at a lower one: never worth its bits
         own = rung if rung == first else replace(rung, crf=rung.crf + step)
         kbps = found[rung.name].kbps * math.exp(_EASIER * (static[rung.name] - own.crf))
         if rung == first or kbps <= _MOST_OF_NEXT * rate:
