@@ -57,6 +57,11 @@ class Logger(GunicornLogger):
 
 logger_class = Logger
 accesslog = "-"
+# Longer than the edge keeps an idle connection (60 s, nginx/nginx.conf.template): who closes first must be the one who
+# asks, or a request that is sent at that moment is lost, and nginx repeats no POST.
+keepalive = 75
+# It would lie in the user's home directory, one for all of that user's gunicorns; nothing here uses it.
+control_socket_disable = True
 
 
 def on_starting(_server: Any) -> None:

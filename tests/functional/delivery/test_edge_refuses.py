@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from hypothesis import HealthCheck, example, given
@@ -12,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 from support import rows
-from support.nginx import edge
+from support.nginx import edge, send
 
 from app.core import clock
 from app.core.db import transaction
@@ -111,6 +114,39 @@ def test_two_secrets_are_in_force_while_one_is_changed(delivery: Delivery, tmp_p
     done = rotating.model_copy(update={"signing_secret_previous": None})
     with edge(done, tmp_path / "done", app=address) as front:
         assert [front.send("GET", folder(each) + "multivariant.m3u8").status for each in (old, new)] == [403, 200]
+
+
+class _Listener(BaseHTTPRequestHandler):
+    """Stands where the store stands, and writes down the headers of what it is asked."""
+
+    seen: ClassVar[list[dict[str, str]]] = []
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.seen.append({name.title(): value for name, value in self.headers.items()})
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_args: object) -> None:
+        pass
+
+
+def test_the_store_never_sees_the_shops_cookies(delivery: Delivery, tmp_path: Path) -> None:
+    listener = ThreadingHTTPServer(("127.0.0.1", 0), _Listener)
+    threading.Thread(target=listener.serve_forever, daemon=True).start()
+    elsewhere = delivery.settings.model_copy(update={"s3_endpoint_url": f"http://127.0.0.1:{listener.server_port}"})
+    address = f"/{delivery.settings.s3_bucket}/uploads/x?X-Amz-Signature={'a' * 64}"
+    checksum = {"Content-Length": "0", "X-Amz-Checksum-Sha256": "abc"}
+    with edge(elsewhere, tmp_path / "listener", app=f"127.0.0.1:{delivery.app_port}") as front:
+        put = send(front.store_port, "PUT", address, {"Cookie": delivery.cookie, "Authorization": "Basic x"} | checksum)
+        assert put.status == 200
+        host = f"127.0.0.1:{front.store_port}"
+    listener.shutdown()
+    listener.server_close()
+    [headers] = _Listener.seen
+    assert (headers["X-Amz-Checksum-Sha256"], headers["Host"]) == ("abc", host)
+    assert not {"Cookie", "Authorization"} & set(headers)
 
 
 _TEXT = st.text(alphabet="abcdef0123456789-_./AZ%é\\ ~?\n", max_size=60)

@@ -149,6 +149,9 @@ def test_static_files_come_from_the_edge(delivery: Delivery) -> None:
     assert (answer.status, answer.headers["Content-Type"]) == (200, "text/css")
     assert answer.headers["Content-Encoding"] == "gzip"
     assert delivery.get("/static/vendor/hls.mjs").headers["Content-Type"] == "text/javascript"
+    assert answer.headers["Cache-Control"] == "no-cache"  # an upgrade must not mix old modules with new ones
+    known = delivery.get("/static/css/base.css", Accept_Encoding="gzip", If_None_Match=answer.headers["Etag"])
+    assert (known.status, known.body) == (304, b"")
     assert delivery.get("/static/../settings.py").status == 404
     assert delivery.get("/static/%2e%2e/settings.py").status == 404
     assert "/static/css/base.css" not in delivery.asked
@@ -159,7 +162,14 @@ def test_pages_are_the_shops(delivery: Delivery) -> None:
     assert page.status == 200
     assert b"Tides" in page.body
     assert page.headers["Server"] == "nginx"
-    assert delivery.get("/metrics").status == 404
+
+
+def test_how_the_shop_is_watched_is_nobodys_business_outside(delivery: Delivery) -> None:
+    delivery.asked.clear()
+    for path in ("/metrics", "/readyz", "/%72eadyz", "/./readyz", "/readyz?x"):
+        assert delivery.get(path).status == 404, path
+    assert delivery.asked == []
+    assert delivery.ask("app", "GET", "/readyz").status == 200  # probes ask the shop itself
 
 
 def test_the_logs_keep_no_token(delivery: Delivery) -> None:
@@ -168,6 +178,9 @@ def test_the_logs_keep_no_token(delivery: Delivery) -> None:
     for name in ("multivariant.m3u8", "aac-64/00002.m4s", "aac-64/00002.m4s", "nothing.m4s", "..", "key/7.key"):
         delivery.ask("edge", "GET", folder + name)
         delivery.ask("edge", "GET", f"/?next={folder}{name}")
+    doubled = f"/{folder.replace('/media/', '/media//')}a.m4s"
+    for path in (f"/{folder}a.m4s", doubled, f"/elsewhere{folder}a.m4s", f"/media/{token}"):
+        delivery.ask("edge", "GET", path)
     logged = delivery.edge.log
     assert token not in logged + (delivery.edge.directory / "nginx.log").read_text()
     lines = [json.loads(line) for line in logged.splitlines()]
