@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import time
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
@@ -77,7 +78,8 @@ async def _work(settings: Settings, alone: bool) -> None:
                         worker_middleware=[_observe],
                         update_heartbeat_interval=settings.worker_heartbeat_seconds,
                         stalled_worker_timeout=settings.worker_stalled_seconds,
-                    )
+                    ),
+                    name=f"the slot of {name}",
                 )
                 for name, concurrency in SLOTS.items()
             ]
@@ -87,13 +89,30 @@ async def _work(settings: Settings, alone: bool) -> None:
             log.info("ready")
             stopped = asyncio.create_task(stop.wait())
             await asyncio.wait([stopped, *slots], return_when=asyncio.FIRST_COMPLETED)
-            for slot in slots:
-                slot.cancel()
-            await asyncio.wait(slots, timeout=settings.worker_grace_seconds)
-            await asyncio.to_thread(queue.leave)
+            await _end(slots, settings.worker_grace_seconds, in_order=stop.is_set())
+
+
+async def _end(slots: Sequence[asyncio.Task[None]], grace_seconds: float, *, in_order: bool) -> None:
+    """Give what runs a moment, hand over what is left, and end the process, whatever breaks on the way.
+
+    A worker that lost one of its slots ends too, and the log says of what: whoever started it starts another.
+    """
+    try:
+        for slot in slots:
+            slot.cancel()
+        ended, _unended = await asyncio.wait(slots, timeout=grace_seconds)
+        for slot in ended:
+            if not slot.cancelled() and (error := slot.exception()) is not None:
+                log.error("%s came to an unforeseen end", slot.get_name(), exc_info=error)
+        await asyncio.to_thread(queue.leave)
+    except BaseException:
+        log.exception("could not hand over what is unfinished; it is taken up when its heartbeat is found silent")
+    finally:
+        try:
             workplace.leave()
+        finally:
             # Tasks run in threads, which cannot be cancelled; leaving ends them, and through the kernel their children.
-            os._exit(0 if stop.is_set() else 1)
+            os._exit(0 if in_order else 1)
 
 
 async def _observe(call_next: AsyncCallNext, context: JobContext, _worker: Worker) -> Any:
@@ -113,6 +132,4 @@ async def _observe(call_next: AsyncCallNext, context: JobContext, _worker: Worke
 
 async def _take_over(app: App) -> None:
     await app.job_manager.prune_stalled_workers(0)
-    for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=0):
-        log.info("taking up job %s (%s) again", job.id, job.task_name)
-        await app.job_manager.retry_job(job)
+    await queue.take_up_lost(app, 0)

@@ -5,7 +5,9 @@ A job is deferred on the session's own connection, so it exists exactly when the
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,9 +15,12 @@ from typing import Any
 
 from flask import Flask, has_app_context
 from procrastinate import App, PsycopgConnector, RetryStrategy
+from procrastinate.jobs import Status
 from sqlalchemy import text
 
-from app.core.db import db
+from app.core.db import db, transaction
+
+log = logging.getLogger("wavecrate.queue")
 
 TRANSCODE = "transcode"
 DEFAULT = "default"
@@ -25,6 +30,8 @@ task = queue.task
 periodic = queue.periodic
 
 BACKOFF = RetryStrategy(max_attempts=5, exponential_wait=4)
+# For what must outlast the longest outage: soon at first, after a day every forty minutes, and never given up.
+PATIENCE = RetryStrategy(wait=5, linear_wait=30)
 
 _flask: Flask | None = None
 
@@ -64,6 +71,38 @@ def leave() -> None:
     with queue_context():
         for hand_over in _leaving:
             hand_over()
+
+
+_given_up: dict[str, tuple[int, Callable[[dict[str, Any]], None]]] = {}
+
+
+def on_lost(task_name: str, *, most: int) -> Callable[[Callable[[dict[str, Any]], None]], Callable[..., None]]:
+    """Have the function called with a job's arguments, in a transaction, instead of giving the job to yet another
+    worker, when the worker of its attempt number `most` is lost: the job may be what kills them."""
+
+    def register(give_up: Callable[[dict[str, Any]], None]) -> Callable[..., None]:
+        _given_up[task_name] = most, give_up
+        return give_up
+
+    return register
+
+
+async def take_up_lost(app: App, silent_seconds: float) -> None:
+    """Give the jobs of workers whose heartbeat has stopped for so long to others, or give them up (see `on_lost`)."""
+    for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=silent_seconds):
+        most, give_up = _given_up.get(job.task_name, (None, None))
+        if most is None or give_up is None or job.attempts + 1 < most:
+            log.warning("job %s (%s): its worker is lost, giving it to another", job.id, job.task_name)
+            await app.job_manager.retry_job(job)
+        else:
+            log.error("job %s (%s): lost with its worker, attempt %s: given up", job.id, job.task_name, most)
+            await asyncio.to_thread(_end_lost, give_up, dict(job.task_kwargs))
+            await app.job_manager.finish_job(job, Status.FAILED, delete_job=False)
+
+
+def _end_lost(give_up: Callable[[dict[str, Any]], None], args: dict[str, Any]) -> None:
+    with queue_context(), transaction():
+        give_up(args)
 
 
 _DEFER = text(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from procrastinate import JobContext
 
@@ -36,6 +37,15 @@ def inspect(context: JobContext, sha256: str) -> None:
             return
         with transaction():
             ingest.record(sha256, report)
+
+
+# Not a third time: whatever else ran in the worker that is lost was lost with it, and transcoding gives up after three.
+_MOST_LOST = 2
+
+
+@queue.on_lost(ingest.TASK, most=_MOST_LOST)
+def _give_up(args: dict[str, Any]) -> None:
+    ingest.give_up(args["sha256"], f"The worker was lost {_MOST_LOST} times while it listened to this master.")
 
 
 @queue.periodic(cron="*/10 * * * *")

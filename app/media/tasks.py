@@ -130,10 +130,7 @@ async def sweep(context: JobContext, timestamp: int = 0) -> None:
     """Every minute: give jobs of workers whose heartbeat stopped, and jobs no message speaks of, back to the queue."""
     with queue.queue_context():
         silent = settings().worker_stalled_seconds
-    manager = context.app.job_manager
-    for job in await manager.get_stalled_jobs(seconds_since_heartbeat=silent):
-        log.warning("job %s (%s): its worker is lost, giving it to another", job.id, job.task_name)
-        await manager.retry_job(job)
+    await queue.take_up_lost(context.app, silent)
     await asyncio.to_thread(_requeue_lost, silent)
 
 

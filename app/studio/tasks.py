@@ -8,6 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from procrastinate import JobContext
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.catalog import queries as catalog
 from app.catalog.models import Track
@@ -19,24 +21,34 @@ from app.studio import importer, queries, service, uploads
 from app.studio.grouping import Candidate, group
 from app.studio.models import Upload
 from media_store import keys
-from media_store.errors import ObjectMissing
-from transcoder.errors import N_, NotMedia
+from media_store.errors import ObjectMissing, StoreError
+from transcoder.errors import N_, DiskFull, NotMedia, NotStarted
 
 log = logging.getLogger("wavecrate.studio")
+
+# What says nothing about the file that was sent: the store, the database, this machine's disk.
+_OUTAGES = (StoreError, OperationalError, InterfaceError, PoolTimeout, OSError, DiskFull, NotStarted)
+_MOST_TRIES = 5
 
 # The last track of a release to become ready publishes it, where that was asked for.
 media.on_published.append(service.track_ready)
 
 
-@queue.task(name=uploads.RECEIVE, queue=queue.DEFAULT, retry=queue.BACKOFF, pass_context=True)
+@queue.task(name=uploads.RECEIVE, queue=queue.DEFAULT, retry=queue.PATIENCE, pass_context=True)
 def receive(context: JobContext, upload_id: str) -> None:
-    """Look an upload over and make it a master of a draft, or note why not."""
+    """Look an upload over and make it a master of a draft, or note why not.
+
+    It is refused for what is wrong with it, never because the store, the database or the disk is out of order: it
+    lies there, and waits as long as they take.
+    """
     with queue.queue_context():
         try:
             receive_upload(upload_id)
+        except _OUTAGES:
+            raise
         except Exception:
-            if context.job.attempts < (queue.BACKOFF.max_attempts or 0):
-                raise  # the store or the database may be back the next time
+            if context.job.attempts < _MOST_TRIES:
+                raise
             log.exception("upload %s", upload_id)
             _refuse(upload_id, NotMedia(N_("could not be looked at: something broke on our side. Send it again")))
 
