@@ -20,6 +20,7 @@ from app.catalog.models import Track
 from app.core.auth import Access, access
 from app.core.db import db, transaction
 from app.core.errors import Conflict, NotFound, WavecrateError
+from app.core.i18n import locale_code
 from app.core.store import media_store, settings
 from app.studio import queries, uploads
 from app.studio.models import Upload
@@ -39,15 +40,23 @@ def begin() -> Any:
     asked = request.get_json(silent=True)
     if not isinstance(asked, dict) or not isinstance(asked.get("filename"), str) or type(asked.get("size")) is not int:
         raise WavecrateError(_("Say which file, and how large it is."))
-    track = _track(asked.get("track"))
+    track, afresh = _track(asked.get("track")), bool(asked.get("afresh"))
+    replaces_id = track.id if track else None
     identity = _identity(asked)
     least = settings().upload_part_mib * 1024**2
+    # A page that names no track may go on with a new master of one, if this is that file. Name and size do not say so.
     found = queries.same_upload(
-        current_user.id, uploads.cleaned(asked["filename"]) or "", asked["size"], identity, track.id if track else None
+        current_user.id,
+        uploads.cleaned(asked["filename"]) or "",
+        asked["size"],
+        identity,
+        replaces_id,
+        or_any=not afresh,
     )
     if found is not None:
+        replaces_id, part_size = found.replaces_id, found.part_size
         kept = _kept(found)
-        if kept is not None and not asked.get("afresh") and found.part_size == part_size_for(found.size, least):
+        if kept is not None and not afresh and part_size == part_size_for(asked["size"], least):
             return _begun(found, kept), 200
         _drop(found)
     with transaction():
@@ -56,12 +65,14 @@ def begin() -> Any:
             asked["filename"],
             asked["size"],
             identity=identity,
-            replaces=_track(asked.get("track")),
+            replaces=_track(replaces_id),
             least_part=least,
         )
-    multipart_id = media_store().multipart.begin(keys.upload(made.id))
+        made_id = made.id
+    multipart_id = media_store().multipart.begin(keys.upload(made_id))
     with transaction():
-        uploads.opened(mine(made.id), multipart_id)
+        made = mine(made_id)
+        uploads.opened(made, multipart_id)
     return _begun(made, {}), 201
 
 
@@ -142,14 +153,12 @@ def mine(upload_id: str) -> Upload:
     return found
 
 
-def sent_bytes(upload: Upload) -> int:
-    """How much of an upload the store has."""
-    return sum(part.size for part, _sha256 in (_kept(upload) or {}).values())
-
-
 def _begun(upload: Upload, kept: dict[int, tuple[StoredPart, bytes]]) -> Response:
+    track = _track(upload.replaces_id)
     return jsonify(
         id=upload.id,
+        track=track.id if track else None,
+        purpose=_("A new master of “%(title)s”", title=track.title_in(locale_code())) if track else None,
         part_size=upload.part_size,
         kept={number: sha256.hex() for number, (_part, sha256) in kept.items()},
         url=url_for("studio.upload_status", upload_id=upload.id),
@@ -160,27 +169,31 @@ def _kept(upload: Upload) -> dict[int, tuple[StoredPart, bytes]] | None:
     """The good parts in the store with the checksums they were sent under; None where the transfer is over."""
     if upload.multipart_id is None or upload.arrived_at is not None:
         return None
-    announced = queries.announced_parts(upload.id)
-    db.session.rollback()  # no transaction stays open while the store answers
+    upload_id, multipart_id, sizes = upload.id, upload.multipart_id, uploads.part_sizes(upload)
+    announced = queries.announced_parts(upload_id)
+    # No transaction stays open while the store answers: from here on, reading a row would begin another.
+    db.session.rollback()
     try:
-        stored = media_store().multipart.parts(keys.upload(upload.id), upload.multipart_id)
+        stored = media_store().multipart.parts(keys.upload(upload_id), multipart_id)
     except ObjectMissing:
         return None
-    return {number: (part, announced[number]) for number, part in uploads.good_parts(upload, stored, announced).items()}
+    return {number: (part, announced[number]) for number, part in uploads.good_parts(sizes, stored, announced).items()}
 
 
 def _assemble(upload: Upload) -> int:
     """Put the parts together in the store; return the object's size."""
     store, key = media_store(), keys.upload(upload.id)
+    multipart_id, sizes = upload.multipart_id or "", uploads.part_sizes(upload)
     kept = _kept(upload)
+    db.session.rollback()  # as in there
     if kept is not None:
-        missing = sorted(set(uploads.part_sizes(upload)) - set(kept))
+        missing = sorted(set(sizes) - set(kept))
         if missing:
             raise Conflict(_("Part %(number)s has not arrived. Send it again.", number=missing[0]))
         try:
             store.multipart.complete(
                 key,
-                upload.multipart_id or "",
+                multipart_id,
                 {number: part for number, (part, _sha256) in kept.items()},
                 {number: sha256 for number, (_part, sha256) in kept.items()},
             )
@@ -197,6 +210,7 @@ def _drop(upload: Upload) -> None:
     if upload.arrived_at is not None:
         raise Conflict(_("The file has arrived already."))
     upload_id, multipart_id = upload.id, upload.multipart_id
+    db.session.rollback()  # no transaction stays open while the store answers
     if multipart_id is not None:
         media_store().multipart.abort(keys.upload(upload_id), multipart_id)
     media_store().delete(keys.upload(upload_id))

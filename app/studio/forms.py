@@ -22,6 +22,7 @@ from wtforms import (
     TextAreaField,
     ValidationError,
 )
+from wtforms.fields.core import UnboundField
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
 from wtforms.widgets import TextInput
 
@@ -198,6 +199,12 @@ class ReleaseForm(FlaskForm):
         if amount.minor == 0:
             raise ValidationError(_("A price is more than nothing. Leave it empty where there is none."))
         return amount
+
+
+# Longer than any box set. The parts of a form are counted before anybody looks at who sends it, so there is an end.
+MOST_TRACKS = 1000
+# A part for each cell and field, and some for what a page adds of its own, like the token.
+FORM_PARTS = MOST_TRACKS * sum(isinstance(each, UnboundField) for each in vars(TrackForm).values()) + 50
 
 
 class ActionForm(FlaskForm):

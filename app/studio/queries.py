@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select, true
 
 from app.catalog import queries as catalog
 from app.catalog.models import Release, Track
@@ -121,8 +121,14 @@ def pending_uploads(account_id: str, limit: int = 20) -> list[Upload]:
     )
 
 
-def same_upload(account_id: str, filename: str, size: int, identity: str, replaces_id: str | None) -> Upload | None:
-    """What the person began to send of the same file and for the same purpose."""
+def same_upload(
+    account_id: str, filename: str, size: int, identity: str, replaces_id: str | None, *, or_any: bool = False
+) -> Upload | None:
+    """What the person began to send of the same file and for the same purpose.
+
+    With `or_any`, where no track is named, also what was begun of that file to replace some track's master.
+    """
+    purpose = Upload.replaces_id == replaces_id if replaces_id else Upload.replaces_id.is_(None)
     found: Upload | None = db.session.scalar(
         _pending()
         .where(
@@ -130,9 +136,9 @@ def same_upload(account_id: str, filename: str, size: int, identity: str, replac
             Upload.filename == filename,
             Upload.size == size,
             Upload.identity == identity,
-            Upload.replaces_id == replaces_id if replaces_id else Upload.replaces_id.is_(None),
+            true() if or_any and not replaces_id else purpose,
         )
-        .order_by(Upload.active_at.desc(), Upload.id)
+        .order_by(Upload.replaces_id.is_not(None), Upload.active_at.desc(), Upload.id)
         .limit(1)
     )
     return found
@@ -146,6 +152,12 @@ def announced_parts(upload_id: str) -> dict[int, bytes]:
         .order_by(UploadPart.number)
     )
     return {row.number: row.sha256 for row in rows}
+
+
+def announced_count(upload_id: str) -> int:
+    """How many parts the browser has begun to send."""
+    asked = select(func.count()).select_from(UploadPart).where(UploadPart.upload_id == upload_id)
+    return db.session.scalar(asked) or 0
 
 
 def abandoned_uploads(before: datetime) -> list[Upload]:

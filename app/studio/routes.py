@@ -18,7 +18,7 @@ from app.core.store import media_store
 from app.media import queries as media
 from app.media.models import JobState
 from app.studio import api, covers, queries, reports, service, subtitles, uploads
-from app.studio.forms import ActionForm, ReleaseForm, cell_name
+from app.studio.forms import FORM_PARTS, ActionForm, ReleaseForm, cell_name
 from app.studio.models import Upload
 from transcoder.accepted import CALLED, SUFFIXES
 
@@ -28,13 +28,15 @@ blueprint.register_blueprint(reports.blueprint)
 blueprint.register_blueprint(subtitles.blueprint)
 
 COVER_UPLOAD_LIMIT = 12 * 1024**2
+_FORM_TEXT_LIMIT = 2 * 1024**2
 
 
 @blueprint.url_value_preprocessor
-def _room_for_a_cover(endpoint: str | None, _values: dict[str, Any] | None) -> None:
+def _room_for_a_long_release(endpoint: str | None, _values: dict[str, Any] | None) -> None:
     # This early, because the CSRF check that comes next reads the form, picture and all.
     if endpoint == "studio.save":
-        request.max_content_length = COVER_UPLOAD_LIMIT + 1024**2
+        request.max_content_length = COVER_UPLOAD_LIMIT + _FORM_TEXT_LIMIT
+        request.max_form_parts = FORM_PARTS
 
 
 @blueprint.get("")
@@ -234,7 +236,7 @@ def _upload_state(sent: Upload) -> dict[str, Any]:
     job = media.job_of(track.id) if track else None
     return {
         "upload": sent,
-        "sent_bytes": api.sent_bytes(sent) if sent.arrived_at is None else sent.size,
+        "sent_bytes": _sent_bytes(sent),
         "refused": queries.why_refused(sent),
         "track": track,
         "replaces": replaces,
@@ -242,6 +244,13 @@ def _upload_state(sent: Upload) -> dict[str, Any]:
         "why": queries.why_failed(job) if job and job.state == JobState.FAILED else None,
         "JobState": JobState,
     }
+
+
+def _sent_bytes(sent: Upload) -> int:
+    """How much the store has of an upload, without asking it: the part that was announced last may be on its way."""
+    if sent.arrived_at is not None:
+        return sent.size
+    return max(0, queries.announced_count(sent.id) - 1) * (sent.part_size or 0)
 
 
 def _track(track_id: str) -> Track:

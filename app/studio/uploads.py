@@ -95,11 +95,13 @@ def announce_part(upload: Upload, number: int, sha256: bytes) -> int:
     return size
 
 
-def good_parts(upload: Upload, stored: Mapping[int, StoredPart], sha256: Mapping[int, bytes]) -> dict[int, StoredPart]:
-    """Of the parts in the store, those that are whole and whose checksum is known."""
+def good_parts(
+    sizes: Mapping[int, int], stored: Mapping[int, StoredPart], sha256: Mapping[int, bytes]
+) -> dict[int, StoredPart]:
+    """Of the parts in the store, those that have the size they must have and whose checksum is known."""
     return {
         number: stored[number]
-        for number, size in part_sizes(upload).items()
+        for number, size in sizes.items()
         if number in stored and number in sha256 and stored[number].size == size
     }
 

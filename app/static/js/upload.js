@@ -54,20 +54,11 @@ addEventListener("beforeunload", (event) => {
 function add(files) {
   const track = form().dataset.track;
   for (const file of track ? [...files].slice(0, 1) : files) {
-    const pending = pendingOf(file);
-    const target = track ?? pending?.dataset.track;
-    const same = [...rows].find((row) => !row.transfer.isOver && row.isOf(file, target));
+    const same = [...rows].find((row) => !row.transfer.isOver && row.isOf(file, track));
     if (same) same.root.scrollIntoView({ block: "nearest" });
-    else rows.add(new Row(file, target, pending));
+    else rows.add(new Row(file, track));
   }
   next();
-}
-
-/** The unfinished transfer on the page that a file looks like. */
-function pendingOf(file) {
-  return [...list().querySelectorAll("[data-pending]")].find(
-    (item) => item.dataset.name === file.name && Number(item.dataset.size) === file.size,
-  );
 }
 
 function next() {
@@ -88,7 +79,8 @@ class Row {
   #pace = new Pace();
   #said = "";
 
-  constructor(file, track, pending) {
+  /** `track` is the one that the page is about. What a file of another page goes on with, the shop finds out. */
+  constructor(file, track) {
     this.file = file;
     this.track = track;
     this.isWaiting = true;
@@ -102,14 +94,14 @@ class Row {
     this.#bar.setAttribute("aria-label", `${this.words.textSending}: ${file.name}`);
     this.root.addEventListener("click", (event) => this.#press(event.target.closest("button")?.dataset ?? {}));
     this.transfer = this.#transfer();
-    if (pending) pending.replaceWith(this.root);
-    else list().prepend(this.root);
+    list().prepend(this.root);
     this.#show();
   }
 
   isOf(file, track) {
     const { name, size, lastModified } = this.file;
-    return name === file.name && size === file.size && lastModified === file.lastModified && this.track === track;
+    if (name !== file.name || size !== file.size || lastModified !== file.lastModified) return false;
+    return track === undefined || track === (this.transfer.track ?? undefined);
   }
 
   async send() {
@@ -128,7 +120,8 @@ class Row {
   }
 
   #transfer() {
-    const { begin, track, words } = this;
+    const { begin, words } = this;
+    const track = this.transfer?.track ?? this.track;
     return new Transfer(this.file, { begin, track, words, changed: () => this.#show() });
   }
 
@@ -161,11 +154,13 @@ class Row {
   #show() {
     const { transfer, words } = this;
     if (!transfer) return;
-    const { state, sent, note, isOver, isPaused, id } = transfer;
+    const { state, sent, note, purpose, isOver, isPaused, id } = transfer;
     if (id && this.root.id !== `upload-${id}`) {
       document.getElementById(`upload-${id}`)?.remove(); // as the server drew it
       this.root.id = `upload-${id}`;
     }
+    this.#part("purpose").hidden = !purpose;
+    this.#part("purpose").textContent = purpose;
     const said = state === "failed" ? "" : words[`text${state[0].toUpperCase()}${state.slice(1)}`];
     this.#part("state").textContent = said ?? "";
     this.#part("state").hidden = !said;

@@ -15,6 +15,7 @@ export class Transfer {
   sent = 0;
   note = "";
   id = null;
+  purpose = ""; // what the shop will make of the file, where that is a track's new master
 
   #begun = null;
   #uppy = null;
@@ -108,7 +109,7 @@ export class Transfer {
     );
     if (this.isOver) return;
     this.#begun = await answer.json();
-    this.#set({ id: this.#begun.id, sent: 0 });
+    this.#set({ id: this.#begun.id, purpose: this.#begun.purpose ?? "", sent: 0 });
     for (const [number, told] of Object.entries(this.#begun.kept)) {
       await this.#untilResumed();
       if (this.isOver) return;
@@ -116,6 +117,7 @@ export class Transfer {
       if (hex(await sha256(piece)) !== told) return this.#announce(true); // another file after all
       this.#set({ sent: this.sent + piece.size });
     }
+    this.track = this.#begun.track; // the file is the one that was meant: begun again, it is for the same track
   }
 
   #ended = null;
