@@ -1,15 +1,21 @@
 # syntax=docker/dockerfile:1
 # Two images from one set-up: `shop` (web, worker, prepare) and `edge` (nginx). The network is needed for the package
-# registries alone: Debian's, Python's and npm's, all pinned by the lock files (Debian's by its release).
+# registries alone: Debian's (pinned by its release), Python's and npm's (pinned by the lock files, what builds our own
+# package by pyproject.toml).
 
 FROM python:3.13-slim-bookworm AS build
+# The recommender's arithmetic is in OpenMP, and the wheel takes the system's.
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*
 WORKDIR /srv/wavecrate
 COPY . .
 # The same set-up as on anybody's machine: locked packages by hash, browser libraries, translations.
 RUN --mount=type=cache,target=/root/.cache --mount=type=cache,target=/root/.npm sh script/setup && rm -rf node_modules
 
 FROM python:3.13-slim-bookworm AS shop
-RUN useradd --system --uid 10001 --home-dir /var/lib/wavecrate --create-home wavecrate
+RUN apt-get update -qq \
+    && apt-get install -y -qq --no-install-recommends libgomp1 \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --uid 10001 --home-dir /var/lib/wavecrate --create-home wavecrate
 COPY --from=build /srv/wavecrate /srv/wavecrate
 WORKDIR /srv/wavecrate
 ENV PATH=/srv/wavecrate/.venv/bin:$PATH \
@@ -17,6 +23,8 @@ ENV PATH=/srv/wavecrate/.venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     OPENBLAS_NUM_THREADS=1 \
     WAVECRATE_VAR=/var/lib/wavecrate
+# What needs a library of the system's says so now, not in a worker at night.
+RUN python -c 'import implicit.cpu.als'
 USER wavecrate
 VOLUME /var/lib/wavecrate
 EXPOSE 8000

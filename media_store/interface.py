@@ -85,6 +85,3 @@ class MediaStore(Protocol):
 
     def download_url(self, key: str, *, filename: str, content_type: str, seconds: int) -> str:
         """A URL that anyone may GET for so long, Range included, saved under `filename` (RFC 6266)."""
-
-    def upload_url(self, key: str, *, seconds: int) -> str:
-        """A URL that a browser may PUT one object to for so long."""

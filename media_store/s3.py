@@ -221,11 +221,6 @@ class S3Store:
             )
         )
 
-    def upload_url(self, key: str, *, seconds: int) -> str:
-        """A presigned PUT; see MediaStore.upload_url."""
-        params = {"Bucket": self.bucket, "Key": self.prefix + key}
-        return str(self._public.generate_presigned_url("put_object", Params=params, ExpiresIn=seconds))
-
     def _has(self, key: str, size: int, label: dict[str, str]) -> bool:
         try:
             found = self._call(key, self._client.head_object, Bucket=self.bucket, Key=self.prefix + key)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import getpass
+import hashlib
 import ipaddress
 import os
 import re
@@ -20,7 +21,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import psycopg
 import pytest
@@ -96,10 +97,30 @@ def test_compose_itself_reads_the_file(tmp_path: Path) -> None:
 def test_nothing_is_published_but_the_edge() -> None:
     services = _services(_filled_in({}))
     assert [name for name, service in services.items() if service.get("ports")] == ["nginx"]
-    assert services["postgres"]["networks"] == services["s3"]["networks"] == ["inside"]
+    assert list(services["postgres"]["networks"]) == list(services["s3"]["networks"]) == ["inside"]
     assert yaml.safe_load(COMPOSE.read_text())["networks"]["inside"]["internal"] is True
     for name in ("web", "worker", "nginx"):
         assert services[name]["cap_drop"] == ["ALL"], name
+
+
+def test_what_nginx_looks_up_once_keeps_its_address() -> None:
+    services = _services(_filled_in({}))
+    [inside] = yaml.safe_load(COMPOSE.read_text())["networks"]["inside"]["ipam"]["config"]
+    subnet, handed_out = (ipaddress.ip_network(inside[name]) for name in ("subnet", "ip_range"))
+    edge = services["nginx"]["environment"]
+    names = {edge["EDGE_APP"].split(":")[0], urlsplit(edge["S3_ENDPOINT_URL"]).hostname}
+    fixed = {ipaddress.ip_address(services[name]["networks"]["inside"]["ipv4_address"]) for name in names}
+    assert len(fixed) == len(names) == 2
+    assert all(address in subnet and address not in handed_out for address in fixed)
+    assert names <= set(services["nginx"]["depends_on"])
+
+
+def test_the_edge_is_told_everything_of_the_store_that_the_shop_is_told() -> None:
+    told = {"S3_BUCKET": "another", "S3_PREFIX": "shop/", "S3_REGION": "eu-central-1"}
+    asked = set(re.findall(r"\bS3_[A-Z_]+\b", (ROOT / "nginx" / "start").read_text()))
+    given = _services(_filled_in(told))["nginx"]["environment"]
+    assert asked <= set(given)
+    assert told.items() <= given.items()
 
 
 def test_every_image_of_ours_has_its_target_and_its_command() -> None:
@@ -160,6 +181,7 @@ def composed(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iter
     weed = processes.free_ports(5, offset=10_000)
     base_url, store_url = f"https://localhost:{https}", f"https://localhost:{store_https}"
     env = _filled_in({"BASE_URL": base_url, "S3_PUBLIC_ENDPOINT_URL": store_url})
+    env |= {"S3_BUCKET": "another-bucket", "S3_PREFIX": "shop/"}
     with psycopg.connect(engines.postgres.url("postgres"), autocommit=True) as admin:
         admin.execute("CREATE DATABASE composed")
     services = _services(env)
@@ -333,12 +355,16 @@ def test_a_download_comes_from_the_stores_public_address(composed: Composed, bro
 def test_an_upload_goes_to_the_stores_public_address(composed: Composed) -> None:
     with composed.app.app_context():
         store = composed.app.extensions["media_store"]
-        address = store.upload_url("uploads/bcdfghjkmnpqrstv", seconds=60)
-        assert address.startswith(composed.store_url)
-        verify = str(composed.certificate)
-        assert requests.put(address, data=b"a master", timeout=30, verify=verify).status_code == 200
-        assert store.get_bytes("uploads/bcdfghjkmnpqrstv") == b"a master"
+        key, body, verify = "uploads/bcdfghjkmnpqrstv", b"a master", str(composed.certificate)
+        transfer, sha256 = store.multipart.begin(key), hashlib.sha256(body).digest()
+        signed = store.multipart.sign(key, transfer, 1, size=len(body), sha256=sha256, seconds=60)
+        address = signed.url
+        assert address.startswith(f"{composed.store_url}/another-bucket/shop/")
+        sent = requests.put(address, data=body, headers=signed.headers, timeout=30, verify=verify)
+        assert sent.status_code == 200, sent.text
+        store.multipart.complete(key, transfer, store.multipart.parts(key, transfer), {1: sha256})
+        assert store.get_bytes(key) == body
         origin = {"Origin": composed.base_url, "Access-Control-Request-Method": "PUT"}
         preflight = requests.options(address, headers=origin, timeout=30, verify=verify)
         assert preflight.headers["Access-Control-Allow-Origin"] in ("*", composed.base_url)
-        store.delete("uploads/bcdfghjkmnpqrstv")
+        store.delete(key)

@@ -156,14 +156,6 @@ def test_a_presigned_download_opens_its_own_object_only(store: S3Store) -> None:
     assert _get(url.split("?")[0])[0] == 403
 
 
-def test_a_presigned_upload_takes_one_object(store: S3Store) -> None:
-    key = keys.upload("abcdefgh12345678")
-    url = store.upload_url(key, seconds=60)
-    with urlopen(Request(url, data=BODY, method="PUT")) as answer:  # noqa: S310
-        assert answer.status == 200
-    assert store.get_bytes(key) == BODY
-
-
 def test_a_store_that_cannot_be_reached_is_a_store_error() -> None:
     away = S3Store(endpoint_url="http://127.0.0.1:9", bucket="b", access_key="a", secret_key="s")
     for ask in (away.head, away.get_bytes, lambda key: list(away.list(key)), lambda _key: away.ensure_bucket()):
