@@ -163,6 +163,33 @@ def test_another_file_under_the_same_name_is_sent_whole(
     assert again.sent == [1, 2, 3]
 
 
+def test_only_the_file_that_was_meant_goes_on_replacing_a_master(
+    studio: Page, parts: Parts, live_shop: Shop, context: BrowserContext, tmp_path: Path
+) -> None:
+    path = noise(tmp_path / "01.wav", 11, 10)
+    studio.goto(f"/studio/releases/{live_shop.releases['Harbour Lights']}")
+    studio.goto(studio.get_by_role("link", name="Replace the master: Low Water").get_attribute("href") or "")
+    parts.hold(2)
+    studio.get_by_label("Choose the new master, or drop it here").set_input_files([path])
+    parts.wait_until_held()
+    studio.goto("about:blank")
+
+    later = context.new_page()
+    later.goto("/studio/upload")
+    waiting = later.locator(".upload", has_text="Choose the file again")
+    expect(waiting).to_contain_text("A new master of “Low Water”")
+    (tmp_path / "other").mkdir()
+    later.get_by_label(CHOOSE).set_input_files([noise(tmp_path / "other" / path.name, 11, 11)])  # as long, another song
+    expect(row(later, path.name).get_by_text("Refused", exact=True)).to_have_count(1, timeout=SLOW)
+    expect(waiting).to_contain_text("A new master of “Low Water”")
+    expect(row(later, path.name)).to_have_count(2)
+    again = Parts(later)
+    later.get_by_label(CHOOSE).set_input_files([path])
+    expect(row(later, path.name).get_by_text("A new master of “Low Water”")).to_have_count(1)
+    expect(row(later, path.name).get_by_text("Refused", exact=True)).to_have_count(2, timeout=SLOW)
+    assert again.sent == [2, 3]
+
+
 def test_without_a_network_it_waits_and_goes_on_by_itself(
     studio: Page, parts: Parts, context: BrowserContext, tmp_path: Path
 ) -> None:
