@@ -92,12 +92,12 @@ def test_an_import_is_listened_to_and_the_studio_says_what_was_found(
     db.session.commit()
     rows.sign_in(client, editor)
     page = client.get(f"/studio/releases/{release.id}/ingest").text
-    assert "at 0:05 the wave is cut off at full scale" in page
+    assert "the wave is cut off at full scale 1 time, at 0:05" in page
     assert "1 thing to put right" in page
     assert "Nothing to find fault with" in page
     assert "hx-get" not in page
     whole = client.get(f"/studio/releases/{release.id}").text
-    assert "at 0:05 the wave is cut off at full scale" in whole
+    assert "the wave is cut off at full scale 1 time, at 0:05" in whole
     client.set_cookie("wavecrate_locale", "zh_Hans")
     assert re.search(r"0:05", client.get(f"/studio/releases/{release.id}/ingest").text)
 
