@@ -36,6 +36,8 @@ class EncodeFailed(TranscoderError):
 class NotStarted(EncodeFailed):
     """A child could not be started at all: the machine's fault, never the master's."""
 
+    kind = "broken"
+
 
 class TimedOut(TranscoderError):
     """The job took longer than any master of its length should."""
