@@ -201,8 +201,7 @@ def _sampling(
 def _window(master: Path, probe: Probe, at: float, rate: tuple[int, int], frames: int) -> Any:
     """So many frames of the film from the key frame before a place in it, given as a fraction of its length."""
     source = commands.open_master(master, ss=f"{at * probe.duration:.3f}", noaccurate_seek=None)
-    even = source["V:0"].filter("bwdif", deint="interlaced").filter("fps", f"{rate[0]}/{rate[1]}")
-    return even.filter("trim", end_frame=frames).filter("setpts", "PTS-STARTPTS")
+    return film.even(source, rate, from_start=False).filter("trim", end_frame=frames).filter("setpts", "PTS-STARTPTS")
 
 
 def _comparing(

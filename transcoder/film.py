@@ -42,7 +42,9 @@ def chunk_command(
     `skipping` names rungs that are not wanted; `strictly` no damaged frame is let pass.
     """
     rate = ladder.frame_rate(probe)
-    picture = _stretch(_picture(_from_frame(master, first_frame, rate), rate, first_frame), first_frame, end_frame)
+    picture = _stretch(
+        even(_from_frame(master, first_frame, rate), rate, from_start=first_frame == 0), first_frame, end_frame
+    )
     outputs = []
     seconds = ladder.segment_seconds(probe) - _HAIR
     wanted = [rung for rung in rungs if rung.name not in skipping]
@@ -76,9 +78,9 @@ def _from_frame(master: Path, first_frame: int, rate: tuple[int, int]) -> Any:
     return commands.open_master(master, ss=start, itsoffset=start, noaccurate_seek=None)
 
 
-def _picture(source: Any, rate: tuple[int, int], first_frame: int = 0) -> Any:
-    """The picture at a constant rate from time 0, fields woven out where the stream says there are any."""
-    begins: dict[str, Any] = {} if first_frame else {"start_time": 0}
+def even(source: Any, rate: tuple[int, int], *, from_start: bool = True) -> Any:
+    """The picture at a constant rate (`from_start`: from time 0), fields woven out where the stream says there are any."""
+    begins: dict[str, Any] = {"start_time": 0} if from_start else {}
     return source["V:0"].filter("bwdif", deint="interlaced").filter("fps", f"{rate[0]}/{rate[1]}", **begins)
 
 
@@ -137,7 +139,7 @@ def _preview(master: Path, probe: Probe, rungs: Sequence[ladder.FilmRung], prese
     small = next((rung for rung in rungs if rung.max_kbps <= 1600), rungs[-1])
     rate = ladder.frame_rate(probe)
     source = commands.open_master(master, ss=start, t=length)
-    streams = [standard(_picture(source, rate), probe, small.width, small.height)]
+    streams = [standard(even(source, rate), probe, small.width, small.height)]
     options: dict[str, Any] = {
         "c:v": "libx264",
         "preset": preset,
