@@ -79,7 +79,7 @@ def _from_frame(master: Path, first_frame: int, rate: tuple[int, int]) -> Any:
 
 
 def even(source: Any, rate: tuple[int, int], *, from_start: bool = True) -> Any:
-    """The picture at a constant rate (`from_start`: from time 0), fields woven out where the stream says there are any."""
+    """The picture at a constant rate (`from_start`: from time 0), fields woven out where it says it has any."""
     begins: dict[str, Any] = {"start_time": 0} if from_start else {}
     return source["V:0"].filter("bwdif", deint="interlaced").filter("fps", f"{rate[0]}/{rate[1]}", **begins)
 
