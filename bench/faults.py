@@ -126,7 +126,7 @@ class Keeper:
 
     def is_at(self, job_id: str, var: Path) -> bool:
         """Whether the worker has a folder for the job."""
-        return self.process is not None and any((var / "work").glob(f"{self.process.pid}-*/{job_id}-*"))
+        return self.process is not None and _any(var / "work", f"{self.process.pid}-*/{job_id}-*")
 
     def left(self) -> list[psutil.Process]:
         """Of all children ever seen, those that still live though the worker is gone."""
@@ -312,7 +312,7 @@ class Trial:
         self._remember(job_id)
 
     def _still_at(self, job_id: str) -> bool:
-        if any((self.var / "work").glob(f"*/{job_id}-help-*")):
+        if _any(self.var / "work", f"*/{job_id}-help-*"):
             self.shared.add(job_id)
         self._sweep()
         return bool(self._unfinished([job_id]))
@@ -356,6 +356,13 @@ def _each(found: list[psutil.Process], number: signal.Signals) -> None:
     for process in found:
         with contextlib.suppress(psutil.Error):
             process.send_signal(number)
+
+
+def _any(folder: Path, pattern: str) -> bool:
+    """Whether something of that name lies there, in folders that come and go with the processes that work in them."""
+    with contextlib.suppress(FileNotFoundError):
+        return any(folder.glob(pattern))
+    return False
 
 
 def _until(holds: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:

@@ -1,4 +1,7 @@
-"""One PostgreSQL and one S3 server for the whole run; a database cloned from a template, and a key prefix, per test."""
+"""One PostgreSQL and one S3 server for the whole run; a database cloned from a template, and a key prefix, per test.
+
+`script/test` runs the suite in several processes: each has servers of its own, for some tests stop theirs.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,8 @@ from flask import Flask, g, has_app_context
 from flask.testing import FlaskClient
 
 # Before anything of ours is imported: a demo running beside the tests must not lend them its settings.
-os.environ["WAVECRATE_VAR"] = tempfile.mkdtemp(prefix="wavecrate-test-var-")
+_var = tempfile.TemporaryDirectory(prefix="wavecrate-test-var-")
+os.environ["WAVECRATE_VAR"] = _var.name
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from app.core import migrate
@@ -30,6 +34,14 @@ from media_store.s3 import S3Store
 
 _TEMPLATE = "wavecrate_template"
 _numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of several processes, one takes all that drives the browser, and every other file goes to one whole: what a
+    file's tests share is made once."""
+    for item in items:
+        folder = item.path.parent
+        item.add_marker(pytest.mark.xdist_group("browser" if folder.name == "browser" else f"{folder}/{item.path.name}"))
 
 
 @dataclass

@@ -15,10 +15,13 @@ const list = () => document.getElementById("uploads");
 // ---- Files come in --------------------------------------------------------------------------------------------------
 
 document.addEventListener("change", (event) => {
-  if (event.target.id !== "upload-files") return;
-  add(event.target.files);
-  event.target.value = ""; // the same file can be chosen again
+  if (event.target.id === "upload-files") take(event.target);
 });
+
+function take(field) {
+  add(field.files);
+  field.value = ""; // the same file can be chosen again
+}
 
 document.addEventListener("click", (event) => {
   if (event.target.closest?.("[data-choose-again]")) document.getElementById("upload-files").click();
@@ -236,6 +239,10 @@ document.addEventListener("htmx:load", (event) => {
   heard.set(item.id, item.dataset.state);
   say(`${item.dataset.name}: ${item.dataset.state}`);
 });
+
+// Last, as all above must be there: buttons that need this script are shown, and what was chosen before it came is taken.
+document.documentElement.dataset.uploads = "";
+if (document.getElementById("upload-files")?.files.length) take(document.getElementById("upload-files"));
 
 function say(text) {
   const line = document.getElementById("upload-said");

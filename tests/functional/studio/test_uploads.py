@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import urllib.error
 import urllib.request
 from datetime import timedelta
 from pathlib import Path
@@ -249,21 +250,22 @@ def test_only_parts_of_the_file_are_signed(editor: Account, client: FlaskClient,
     assert put(signed["url"], data + b"more", signed["headers"]) == 403  # exactly the size that was declared
 
 
-def test_the_browser_may_put_to_the_store_from_the_shop(editor: Account, client: FlaskClient, song: Path) -> None:
+def preflight(url: str, origin: str) -> urllib.request.Request:
+    asked = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "x-amz-checksum-sha256"}
+    return urllib.request.Request(url, method="OPTIONS", headers={"Origin": origin} | asked)  # noqa: S310
+
+
+def test_the_browser_may_put_to_the_store_from_the_shop_and_from_nowhere_else(
+    editor: Account, client: FlaskClient, settings: Settings, store: S3Store, song: Path
+) -> None:
+    store.receive_uploads(settings.base_url, keep_days=28)
     begun = begin(client, song)
     url = sign(client, begun, 1, b"x").json["url"]
-    preflight = urllib.request.Request(  # noqa: S310
-        url,
-        method="OPTIONS",
-        headers={
-            "Origin": "http://127.0.0.1:8000",
-            "Access-Control-Request-Method": "PUT",
-            "Access-Control-Request-Headers": "content-type,x-amz-checksum-sha256",
-        },
-    )
-    with urllib.request.urlopen(preflight, timeout=20) as answer:  # noqa: S310
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(preflight(url, "https://elsewhere.example"), timeout=20)  # noqa: S310
+    with urllib.request.urlopen(preflight(url, settings.base_url), timeout=20) as answer:  # noqa: S310
         assert answer.status in (200, 204)
-        assert answer.headers["Access-Control-Allow-Origin"] in ("*", "http://127.0.0.1:8000")
+        assert answer.headers["Access-Control-Allow-Origin"] == settings.base_url
         assert "PUT" in answer.headers["Access-Control-Allow-Methods"]
         assert "x-amz-checksum-sha256" in answer.headers["Access-Control-Allow-Headers"].lower()
         assert "ETag" in answer.headers["Access-Control-Expose-Headers"]
