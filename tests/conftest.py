@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,8 +21,7 @@ from flask import Flask, g, has_app_context
 from flask.testing import FlaskClient
 
 # Before anything of ours is imported: a demo running beside the tests must not lend them its settings.
-_var = tempfile.TemporaryDirectory(prefix="wavecrate-test-var-")
-os.environ["WAVECRATE_VAR"] = _var.name
+os.environ["WAVECRATE_VAR"] = tempfile.mkdtemp(prefix="wavecrate-test-var-")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from app.core import migrate
@@ -32,6 +33,8 @@ from app.factory import create_app
 from app.settings import Settings
 from media_store.s3 import S3Store
 
+atexit.register(shutil.rmtree, os.environ["WAVECRATE_VAR"], ignore_errors=True)
+
 _TEMPLATE = "wavecrate_template"
 _numbers = itertools.count(1)
 
@@ -41,7 +44,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     file's tests share is made once."""
     for item in items:
         folder = item.path.parent
-        item.add_marker(pytest.mark.xdist_group("browser" if folder.name == "browser" else f"{folder}/{item.path.name}"))
+        group = "browser" if folder.name == "browser" else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @dataclass
