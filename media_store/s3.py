@@ -72,6 +72,9 @@ class S3Store:
             )
 
         self._client = client(endpoint_url)
+        # AWS makes a bucket where it is told to; in its first region, and at stores without regions, it must not be.
+        here = region not in ("us-east-1", "auto")
+        self._location = {"CreateBucketConfiguration": {"LocationConstraint": region}} if here else {}
         self._open_impatient = lambda: client(endpoint_url, attempts=1, connect=2, read=2)
         # URLs are signed for the address the browser will use: the host is part of the signature.
         self._public = client(public_endpoint_url) if public_endpoint_url else self._client
@@ -86,7 +89,7 @@ class S3Store:
             if _code(error) not in _MISSING | {"NoSuchBucket"}:
                 raise _refused(error, self.bucket) from error
             try:
-                self._client.create_bucket(Bucket=self.bucket)
+                self._client.create_bucket(Bucket=self.bucket, **self._location)
             except ClientError as again:
                 if _code(again) not in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
                     raise _refused(again, self.bucket) from again

@@ -156,6 +156,24 @@ def test_a_presigned_download_opens_its_own_object_only(store: S3Store) -> None:
     assert _get(url.split("?")[0])[0] == 403
 
 
+@pytest.mark.parametrize(("region", "told"), [("us-east-1", False), ("auto", False), ("eu-central-1", True)])
+def test_a_bucket_is_made_in_the_region_that_is_set(settings: Settings, region: str, told: bool) -> None:
+    anew = S3Store(
+        endpoint_url=settings.s3_endpoint_url,
+        bucket=f"in-{region}",
+        access_key=settings.s3_access_key,
+        secret_key=settings.s3_secret_key.get_secret_value(),
+        region=region,
+    )
+    sent: list[bytes] = []
+    anew._client.meta.events.register("before-send.s3.CreateBucket", lambda request, **_: sent.append(request.body))
+    for _twice in range(2):
+        anew.ensure_bucket()
+    assert [f"<LocationConstraint>{region}<".encode() in (body or b"") for body in sent] == [told]
+    anew.put_bytes(KEY, BODY, "audio/flac")
+    assert anew.get_bytes(KEY) == BODY
+
+
 def test_a_store_that_cannot_be_reached_is_a_store_error() -> None:
     away = S3Store(endpoint_url="http://127.0.0.1:9", bucket="b", access_key="a", secret_key="s")
     for ask in (away.head, away.get_bytes, lambda key: list(away.list(key)), lambda _key: away.ensure_bucket()):
