@@ -25,6 +25,9 @@ class Desk(Protocol):
     def progress(self, stage: str, fraction: float) -> None:
         """Take note of the stage and the fraction (0 to 1) of the whole job; raise to end the attempt."""
 
+    def hold(self) -> None:
+        """Raise where the job is another attempt's by now: asked before what people may be watching is changed."""
+
     def on_air(self, stream: MadeRendition) -> None:
         """Take note that the stream can be watched from its beginning while the rest is made."""
 
@@ -91,6 +94,9 @@ class LocalDesk:
         self._lock = threading.Lock()
         self._waiting: list[Chunk] = []
         self._reports: list[ChunkReport] = []
+
+    def hold(self) -> None:
+        """There is no other."""
 
     def share(self, chunks: Sequence[Chunk]) -> None:
         """Keep them in order."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from media_store import keys
@@ -74,7 +74,7 @@ class OnAir:
         with self._lock:
             playlists = self._compose(ended=True)
             assert playlists is not None, "a film has pictures"
-            storing.put_playlists(self._store, self._job.stream_address, playlists.texts)
+            self._put(playlists.texts)
             return playlists
 
     def _write(self) -> None:
@@ -84,11 +84,17 @@ class OnAir:
         if playlists is None:
             return
         changed = {name: text for name, text in playlists.texts.items() if self._written.get(name) != text}
-        storing.put_playlists(self._store, self._job.stream_address, changed)
+        if changed:
+            self._put(changed)
         self._written |= changed
         if not self._told:
             self._told = True
             self._desk.on_air(rendition(self._job, playlists, on_air=True))
+
+    def _put(self, texts: Mapping[str, str]) -> None:
+        # An attempt that slept while another finished must not put a shorter stream in place of the whole one.
+        self._desk.hold()
+        storing.put_playlists(self._store, self._job.stream_address, texts)
 
     def _compose(self, *, ended: bool) -> streams.Playlists | None:
         probe = self._job.probe

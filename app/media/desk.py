@@ -43,6 +43,11 @@ class JobDesk:
         with queue.queue_context(), transaction():
             service.report_progress(self._job_id, self._attempt, stage, fraction)
 
+    def hold(self) -> None:
+        """Raises Superseded once a later attempt has the job."""
+        with queue.queue_context(), transaction():
+            service.hold(self._job_id, self._attempt)
+
     def on_air(self, stream: contract.MadeRendition) -> None:
         """Put the stream in force where the track has none. Raises Superseded."""
         with queue.queue_context(), transaction():

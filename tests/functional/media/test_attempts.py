@@ -162,6 +162,8 @@ def test_an_overtaken_attempt_leaves_its_successor_s_chunks_alone(job: Transcode
     with pytest.raises(service.Superseded):
         desk(old).take()
     with pytest.raises(service.Superseded):
+        desk(old).hold()
+    with pytest.raises(service.Superseded):
         put_on_air(old)
     with pytest.raises(ChunkTaken):
         desk(old).beat(taken.number)

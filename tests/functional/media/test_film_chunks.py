@@ -228,6 +228,23 @@ def test_a_chunk_that_another_took_is_dropped_and_ends_nothing(film: Result, sto
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_attempt_that_was_overtaken_changes_no_playlist(film: Result, store: S3Store, tmp_path: Path) -> None:
+    class Overtaken(LocalDesk):
+        def hold(self) -> None:
+            raise service.Superseded("onair")
+
+    digest = file_sha256(film.master)
+    store.put_file(keys.master(digest), film.master, "application/octet-stream")
+    job = contract.TranscodeJob(
+        "onair", 1, keys.master(digest), digest, probe_file(film.master), contract.TagSet(), bytes(16)
+    )
+    with pytest.raises(service.Superseded):
+        worker.run(replace(job, x264_preset="ultrafast"), store, tmp_path / "work", Overtaken())
+    made = [each.key for each in store.list(keys.stream_prefix(job.stream_address))]
+    assert any(key.endswith(".m4s") for key in made)
+    assert not [key for key in made if key.endswith(".m3u8")]
+
+
 @pytest.fixture
 def transcode_with(store: S3Store, tmp_path: Path) -> Callable[..., contract.RenditionReport]:
     def run(
