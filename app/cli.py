@@ -96,8 +96,9 @@ def worker(alone: bool) -> None:
 def import_masters(paths: tuple[Path, ...], price: str, currency: str, track_price: str | None, publish: bool) -> None:
     """Take masters from files and folders into the shop.
 
-    WAV, AIFF, FLAC, ALAC, MP3, Ogg, Opus, MP4, MOV and MKV. What is already there is left alone; what cannot
-    be taken is named with the reason, the rest goes on, and the exit code is 1.
+    WAV, AIFF, FLAC, ALAC, MP3, Ogg, Opus, MP4, MOV and MKV; a film's subtitles beside it, called like it:
+    Film.en.srt, Film.zh-Hans.vtt, captions Film.en.sdh.srt. What is already there is left alone; what cannot be
+    taken is named with the reason, the rest goes on, and the exit code is 1.
     """
     from app.core import progress
     from app.core.errors import WavecrateError

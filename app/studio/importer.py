@@ -13,10 +13,12 @@ from pathlib import Path
 
 from sqlalchemy.exc import IntegrityError
 
+from app.catalog.models import Track
 from app.core.db import db, transaction
+from app.core.errors import Conflict, WavecrateError
 from app.core.money import Money
 from app.core.store import media_store
-from app.studio import covers, queries, service
+from app.studio import covers, queries, service, sidecars
 from app.studio.grouping import Candidate, Group, disc_of_folder, group, natural
 from media_store import keys
 from media_store.interface import MediaStore
@@ -64,10 +66,11 @@ def import_paths(
     """Take the masters at `paths` (files, or folders with all that is in them) into the shop.
 
     Each release is one transaction, so an import that is cut short can be run again. Running one twice adds nothing;
-    a file that is new is added to its release. A file that can't be taken is reported with the reason, and the rest
-    goes on. With `publish`, a release is shown once all of its tracks can be heard. `track_price` is that of each
-    track of an album by itself, by default a fair share of `price`. `on_progress(done, total, name)` counts bytes:
-    each file once as it is examined and once as it is stored. Raises StoreError where the store can't be reached.
+    a file that is new is added to its release. Subtitles that lie beside a film and are called like it come with it.
+    A file that can't be taken is reported with the reason, and the rest goes on. With `publish`, a release is shown
+    once all of its tracks can be heard. `track_price` is that of each track of an album by itself, by default a fair
+    share of `price`. `on_progress(done, total, name)` counts bytes: each file once as it is examined and once as it is
+    stored. Raises StoreError where the store can't be reached.
     """
     report = ImportReport()
     found = list(_walk(paths, report))
@@ -157,6 +160,24 @@ def _import_group(
     report.imported += [file.path for file, _track in taken.added]
     report.already_there += [file.path for file, _track in taken.already]
     report.release_ids.append(taken.release.id)
+    if one.is_film:
+        for file, track in (*taken.added, *taken.already):
+            _import_subtitles(track.id, file.path, report)
+
+
+def _import_subtitles(track_id: str, film: Path, report: ImportReport) -> None:
+    for path in sidecars.beside(film):
+        try:
+            with transaction():
+                sidecars.take(db.session.get_one(Track, track_id), path, film)
+        except Conflict:
+            report.already_there.append(path)
+        except WavecrateError as error:
+            report.refused.append((path, str(error).removeprefix(f"{path.name} ")))
+        except OSError as error:
+            report.refused.append((path, f"cannot be read: {error.strerror or error}"))
+        else:
+            report.imported.append(path)
 
 
 def find_cover(store: MediaStore, one: Group) -> str | None:
@@ -237,7 +258,7 @@ def _walk(paths: Sequence[Path], report: ImportReport) -> Iterator[_Found]:
                 path = Path(folder) / name
                 if path.is_symlink() and not path.resolve().is_relative_to(root):
                     report.refused.append((path, N_("is a link that leads out of the folder")))
-                elif not _is_cover(path):
+                elif not _is_cover(path) and not sidecars.belongs_to_a_master(path):
                     yield from _file(path, str(Path(folder).resolve()), seen, report)
 
 

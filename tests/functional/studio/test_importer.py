@@ -20,6 +20,7 @@ from app.catalog.models import Release, Track
 from app.core.db import db, transaction
 from app.core.money import Money
 from app.media import service as media
+from app.media import subtitles
 from app.media.models import JobState, Master, TranscodeJob
 from app.studio import service, tasks  # noqa: F401  # the worker imports tasks: that hooks the studio to media
 from app.studio.importer import ImportReport, import_paths
@@ -271,6 +272,27 @@ def test_each_film_is_a_release(app: Flask, tmp_path: Path) -> None:
     assert (short.kind, short.title, short.cover_key) == ("film", "Short film", None)
     assert all(len(r.tracks) == 1 and not r.tracks[0].offers for r in (lamp, short))
     assert take(folder).imported == []
+
+
+def test_subtitles_that_lie_beside_a_film_come_with_it(app: Flask, tmp_path: Path) -> None:
+    folder = tmp_path / "films"
+    make_film(folder / "lamp.mp4", 1, "160x90", tags=TagSet(title="The Lamp Keeper"))
+    make_film(folder / "lamps.mp4", 1, "160x90", frequency=100)
+    cue = "1\n00:00:00,000 --> 00:00:01,000\n{}\n"
+    for name in ("lamp.srt", "lamp.zh-Hans.srt", "lamp.en.SDH.srt", "lamp.klingonish.srt", "lantern.srt"):
+        (folder / name).write_text(cue.format(name))
+    (folder / "lamp.fr.vtt").write_text("no cues at all")
+    report = take(folder)
+    lamp, lamps = (release.tracks[0] for release in sorted(releases(), key=lambda r: r.title != "The Lamp Keeper"))
+    found = {(each.language, each.captions) for each in subtitles.of_track(lamp.id)}
+    assert found == {("", False), ("zh-Hans", False), ("en", True)}
+    assert subtitles.of_track(lamps.id) == []
+    refused = {path.name: why for path, why in report.refused}
+    assert set(refused) == {"lamp.klingonish.srt", "lamp.fr.vtt", "lantern.srt"}
+    assert "no language that is known" in refused["lamp.klingonish.srt"]
+    again = take(folder)
+    assert again.imported == []
+    assert {path.name for path in again.already_there} >= {"lamp.srt", "lamp.zh-Hans.srt", "lamp.en.SDH.srt"}
 
 
 def test_a_release_is_published_once_its_last_track_is_ready(app: Flask, tmp_path: Path) -> None:
