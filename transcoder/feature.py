@@ -40,6 +40,8 @@ from transcoder.encode import Encoded
 from transcoder.errors import ChunkTaken, TranscoderError
 from transcoder.on_air import OnAir
 
+# How far the whole job is once the film is there, its stream is made, and its download too.
+_FETCHED, _STREAMED, _MUXED = 0.03, 0.83, 0.90
 _POLL_SECONDS = 0.5
 _LOOK_SECONDS = 1.0
 _SEND_SECONDS = 3.0
@@ -84,7 +86,7 @@ class Feature:
             self.timings["fetch"] = time.monotonic() - began
             if head is None:
                 tasks.append(lanes.submit(self._guarded, self._opening, master, opening, first))
-            self.desk.progress("encode", 0.03)
+            self.desk.progress("encode", _FETCHED)
             chosen = lanes.submit(self._guarded, self._choose, master)
             tasks += [chosen, lanes.submit(self._guarded, self._sound, master)]
             self._wait_for(chosen, tasks)
@@ -131,7 +133,7 @@ class Feature:
         """Wait until one part has ended. Nothing is shared yet: what the desk has is an earlier attempt's."""
         while not part.done():
             wait([part], timeout=_LOOK_SECONDS)
-            self.desk.progress("encode", 0.03)
+            self.desk.progress("encode", _FETCHED)
         if self._ended.is_set():  # for one has failed, and all end
             wait(tasks)
             for task in tasks:
@@ -149,7 +151,7 @@ class Feature:
             self.on_air.take(reports)
             made = len(reports) + sum(dict(self._parts).values()) + len(self._opened) / 2
             far = max(far, min(1.0, made / (len(cut) + 1)))
-            self.desk.progress("encode", 0.03 + 0.86 * far)
+            self.desk.progress("encode", _FETCHED + (_STREAMED - _FETCHED) * far)
 
     def _progress(self, number: int | None = None) -> Callable[[float], None]:
         def told(fraction: float) -> None:
@@ -303,7 +305,13 @@ class Feature:
         (self.work / commands.FILES).mkdir(exist_ok=True)
         seconds = ladder.segment_seconds(self.probe)
         top = self._rungs[0].name
-        target, copied = film_file.film_file(master, self.probe, self.work, lambda: self._clear(top, seconds))
+        target, copied = film_file.film_file(
+            master,
+            self.probe,
+            self.work,
+            lambda: self._clear(top, seconds),
+            lambda done: self.desk.progress("encode", _STREAMED + done * (_MUXED - _STREAMED)),
+        )
         audible = self.probe.audio is not None
         return Encoded(
             files={"mp4": target},

@@ -16,28 +16,33 @@ from transcoder.errors import EncodeFailed, TimedOut
 _PROFILES = (66, 77, 100)
 
 
-def film_file(master: Path, probe: Probe, work: Path, top_rung: Callable[[], Path]) -> tuple[Path, bool]:
+Progress = Callable[[float], None]
+
+
+def film_file(
+    master: Path, probe: Probe, work: Path, top_rung: Callable[[], Path], on_progress: Progress
+) -> tuple[Path, bool]:
     """The film as one MP4: the master's own H.264 where every player takes it, else the top rung's.
 
     `top_rung` fetches that as one file, when it is needed. The sounds lie under `work` as they were encoded for the
-    stream. Returns the file and whether its picture is the master's own.
+    stream. What `on_progress` raises ends it. Returns the file and whether its picture is the master's own.
     """
     assert probe.video is not None
     target = work / commands.FILES / "mp4.mp4"
     if probe.video.codec == "h264":
         try:
-            _mux(commands.open_master(master), master, probe, work, target)
+            _mux(commands.open_master(master), master, probe, work, target, on_progress)
             if boxes.video_profile(target) in _PROFILES:
                 return target, True
         except (EncodeFailed, TimedOut, boxes.BadBoxes):
             pass  # a stream MP4 does not take as it is
     whole = top_rung()
-    _mux(commands.open_master(whole), master, probe, work, target)
+    _mux(commands.open_master(whole), master, probe, work, target, on_progress)
     whole.unlink()
     return target, False
 
 
-def _mux(picture: Any, master: Path, probe: Probe, work: Path, target: Path) -> None:
+def _mux(picture: Any, master: Path, probe: Probe, work: Path, target: Path, on_progress: Progress) -> None:
     streams = [picture["V:0"]]
     told: dict[str, Any] = {}
     for number, rung in enumerate(rung for rung in ladder.audio_rungs(probe) if rung.group == _BEST):
@@ -51,10 +56,10 @@ def _mux(picture: Any, master: Path, probe: Probe, work: Path, target: Path) -> 
     if probe.texts:
         told["c:s"] = "mov_text"
     output = ffmpeg.output(*streams, str(target), c="copy", movflags="+faststart", f="mp4", **told, **commands.CLEAN)
-    run = commands.command([output], cost=1, seconds=0)
+    run = commands.command([output], cost=1, seconds=probe.duration)
     if probe.chapters:
         run = commands.with_chapters(run, master)
-    sandbox.run_all([run], cwd=work, at_once=1, wall_seconds=120 + probe.duration)
+    sandbox.run_all([run], cwd=work, at_once=1, wall_seconds=120 + probe.duration, on_progress=on_progress)
 
 
 _BEST = f"aac-{ladder.FILM_AAC_KBPS[-1]}"

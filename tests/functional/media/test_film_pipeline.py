@@ -42,6 +42,13 @@ def test_the_ladder_goes_up_to_the_height_of_the_source(film: Result) -> None:
     assert 'TYPE=AUDIO,GROUP-ID="aac-128"' in text
 
 
+def test_progress_runs_forward_and_the_download_s_muxing_is_part_of_it(film: Result) -> None:
+    fractions = [fraction for _stage, fraction in film.progress]
+    assert fractions == sorted(fractions)
+    assert (fractions[0], fractions[-1]) == (0.0, 1.0)
+    assert [fraction for stage, fraction in film.progress if stage == "encode"][-1] == pytest.approx(0.9)
+
+
 def test_segments_are_aligned_across_the_rungs(film: Result) -> None:
     rungs = [film.rung(name) for name in RUNGS]
     assert rungs[0].seconds == pytest.approx([6.006, 6.006, 3.003], abs=0.0005)
