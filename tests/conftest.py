@@ -39,12 +39,13 @@ _TEMPLATE = "wavecrate_template"
 _numbers = itertools.count(1)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Of several processes, one takes all that drives the browser, and every other file goes to one whole: what a
     file's tests share is made once."""
     for item in items:
         folder = item.path.parent
-        group = "browser" if folder.name == "browser" else str(item.path)
+        group = "browser" if folder.name == "browser" else item.path.stem
         item.add_marker(pytest.mark.xdist_group(group))
 
 

@@ -177,7 +177,7 @@ def _certificate(directory: Path) -> None:
 def composed(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
     directory = tmp_path_factory.mktemp("compose")
     _certificate(directory / "tls")
-    https, store_https = processes.free_ports(2)
+    https, store_https, metrics = processes.free_ports(3)
     weed = processes.free_ports(5, offset=10_000)
     base_url, store_url = f"https://localhost:{https}", f"https://localhost:{store_https}"
     env = _filled_in({"BASE_URL": base_url, "S3_PUBLIC_ENDPOINT_URL": store_url})
@@ -190,14 +190,14 @@ def composed(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iter
         services["web"]["environment"]["DATABASE_URL"]: engines.postgres.url("composed"),
         "http://s3:8333": f"http://127.0.0.1:{weed[0]}",
         "-ip=s3": "-ip=127.0.0.1",
-        "-ip.bind=0.0.0.0": "-ip.bind=127.0.0.1",
+        "0.0.0.0": "127.0.0.1",  # noqa: S104  # what a container listens on
         "172.28.0.0/24": "127.0.0.0/8",
         "-dir=/data": f"-dir={directory / 's3'}",
         "/srv/wavecrate/": f"{ROOT}/",
         "/tls/": f"{directory / 'tls'}/",
         "/var/cache/edge": str(directory / "cache"),
     }
-    stands_for |= {port: str(mine) for port, mine in {"8443": https, "9443": store_https}.items()}
+    stands_for |= {port: str(mine) for port, mine in {"8443": https, "9443": store_https, "9464": metrics}.items()}
     stands_for |= dict(zip(("=8333", "=8888", "=9333", "=9340", "=23646"), (f"={port}" for port in weed), strict=True))
 
     def here(text: str) -> str:
@@ -245,7 +245,7 @@ def composed(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iter
         )
         assert prepared.returncode == 0, prepared.stderr
         [web] = processes.free_ports(1)  # this late, lest an outgoing connection take it meanwhile
-        stands_for.update({"0.0.0.0:8000": f"127.0.0.1:{web}", "web:8000": f"127.0.0.1:{web}"})
+        stands_for.update({"127.0.0.1:8000": f"127.0.0.1:{web}", "web:8000": f"127.0.0.1:{web}"})
         start("web", command("web"), f"http://127.0.0.1:{web}/readyz")
         start("worker", command("worker"))
         start("nginx", command("nginx"), f"http://127.0.0.1:{https}/edge/healthz")  # 400: plain HTTP on a TLS port
