@@ -19,6 +19,7 @@ import psycopg
 import pytest
 from flask import Flask, g, has_app_context
 from flask.testing import FlaskClient
+from xdist.scheduler import LoadScopeScheduling
 
 # Before anything of ours is imported: a demo running beside the tests must not lend them its settings.
 os.environ["WAVECRATE_VAR"] = tempfile.mkdtemp(prefix="wavecrate-test-var-")
@@ -39,14 +40,17 @@ _TEMPLATE = "wavecrate_template"
 _numbers = itertools.count(1)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class _WholeFiles(LoadScopeScheduling):
     """Of several processes, one takes all that drives the browser, and every other file goes to one whole: what a
     file's tests share is made once."""
-    for item in items:
-        folder = item.path.parent
-        group = "browser" if folder.name == "browser" else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "browser" if nodeid.startswith("tests/browser/") else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """How the tests are shared out among the processes."""
+    return _WholeFiles(config, log)
 
 
 @dataclass

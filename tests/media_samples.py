@@ -128,7 +128,7 @@ SUBTITLES = """1
 def make_many_tracks(path: Path, seconds: float = 4, size: str = "320x180") -> Path:
     """A film with English and Chinese sound, a commentary, two subtitles and two chapters."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    words, parts = path.with_suffix(".srt"), path.with_suffix(".txt")
+    words, parts = path.with_name("words.srt"), path.with_suffix(".txt")
     words.write_text(SUBTITLES)
     parts.write_text(
         ";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=1500\ntitle=Opening\n"
