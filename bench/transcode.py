@@ -310,9 +310,9 @@ def main() -> None:
     parser.add_argument("--only", choices=("audio", "film"))
     parser.add_argument("--audio-seconds", type=float, default=300.0)
     parser.add_argument("--film", type=Path, help="a film instead of Big Buck Bunny from npm")
-    parser.add_argument("--film-seconds", type=float, help="no more of it than so much")
+    parser.add_argument("--film-seconds", type=float, default=120.0, help="it is repeated, or cut, to last so long")
     parser.add_argument("--preset", default="veryfast")
-    parser.add_argument("--vmaf-every", type=int, default=5, help="compare every so many frames")
+    parser.add_argument("--vmaf-every", type=int, default=20, help="compare every so many frames")
     arguments = parser.parse_args()
     goals: list[dict[str, Any]] = []
     tables: list[tuple[str, str]] = []
@@ -336,8 +336,7 @@ def main() -> None:
                     reached, table = audio(store, folder / kind, arguments.audio_seconds)
                 else:
                     clip = arguments.film or material.bunny(folder / kind)
-                    if arguments.film_seconds:
-                        clip = material.shortened(clip, arguments.film_seconds, folder / kind / "clip.mp4")
+                    clip = material.lasting(clip, arguments.film_seconds, folder / kind / "clip.mp4")
                     reached, table = films(store, folder / kind, clip, arguments.preset, arguments.vmaf_every)
                 goals += reached
                 tables += [(f"{kind}: {name}", told) for name, told in table]

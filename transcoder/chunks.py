@@ -17,7 +17,7 @@ from transcoder.errors import EncodeFailed
 OPENING_SEGMENTS = 2
 # A film is cut into about so many chunks, none longer than MOST_SEGMENTS: small enough to be shared well, and large
 # enough that decoding from the key frame before each does not count.
-_CHUNKS, _LEAST_SEGMENTS, MOST_SEGMENTS = 16, 2, 20
+_CHUNKS, _LEAST_SEGMENTS, MOST_SEGMENTS = 16, 1, 20
 
 
 def plan(probe: Probe, rungs: Sequence[ladder.FilmRung], *, whole: bool = False) -> list[Chunk]:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 VERSION = 2
 # Part of every stream's address: raised when a stream is made in another way, FFmpeg's version included.
-ENCODING = "3 ffmpeg-9.0.2"
+ENCODING = "4 ffmpeg-9.0.2"
 
 MediaKind = Literal["audio", "film"]
 RenditionKind = Literal["stream", "preview", "download", "poster", "thumbnails"]

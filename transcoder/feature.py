@@ -42,6 +42,7 @@ from transcoder.on_air import OnAir
 
 # How far the whole job is once the film is there, its stream is made, and its download too.
 _FETCHED, _STREAMED, _MUXED = 0.03, 0.83, 0.90
+_HAIR = 0.001  # seconds
 _POLL_SECONDS = 0.5
 _LOOK_SECONDS = 1.0
 _SEND_SECONDS = 3.0
@@ -93,7 +94,7 @@ class Feature:
             cut = self._cut()
             self.desk.share(cut[1:])
             tasks.append(lanes.submit(self._guarded, self._rest_of_opening, tasks[0], master, cut[0], first))
-            tasks.append(lanes.submit(self._guarded, self._beside, master))
+            tasks.append(lanes.submit(self._guarded, self._poster, master))
             tasks.append(lanes.submit(self._guarded, self._subtitles, master))
             tasks += [
                 lanes.submit(self._guarded, self._take_chunks, master, cut) for _lane in range(self.job.cpu_count)
@@ -262,10 +263,9 @@ class Feature:
             self._sent[rung.name] = done + len(sealed.stretch.seconds)
         self.on_air.sound(rung, sealed)
 
-    def _beside(self, master: Path) -> None:
-        runs = film.beside_commands(master, self.probe, self._rungs, self.job.x264_preset)
-        wall = 120 + 60 * ladder.PREVIEW_SECONDS
-        sandbox.run_all(runs, cwd=self.work, at_once=1, wall_seconds=wall, on_progress=self._progress())
+    def _poster(self, master: Path) -> None:
+        drawn = film.poster_command(master, self.probe)
+        sandbox.run_all([drawn], cwd=self.work, at_once=1, wall_seconds=120, on_progress=self._progress())
 
     def _subtitles(self, master: Path) -> None:
         texts, members = subtitles.embedded(
@@ -302,6 +302,7 @@ class Feature:
         numbers = [min(last, small.first + round(n * strip.interval / idr)) for n in range(strip.count)]
         pictures = self._clear(small.name, idr, numbers)
         film.tile(pictures, self.work, strip)
+        self._preview(master)
         (self.work / commands.FILES).mkdir(exist_ok=True)
         seconds = ladder.segment_seconds(self.probe)
         top = self._rungs[0].name
@@ -322,6 +323,19 @@ class Feature:
             strip=self.work / film.STRIP,
             copied=frozenset({"mp4"} if copied else ()),
         )
+
+    def _preview(self, master: Path) -> None:
+        start, length = ladder.film_preview(self.probe)
+        seconds = ladder.segment_seconds(self.probe)
+        name = film.preview_rung(self._rungs).name
+        whole = self.on_air.stretch(name)
+        first = whole.first + int((start + _HAIR) // seconds)
+        last = min(whole.first + int((start + length - _HAIR) // seconds), whole.first + len(whole.seconds) - 1)
+        pictures = self._clear(name, seconds, range(first, last + 1))
+        begins = (first - whole.first) * seconds
+        run = film.preview_command(pictures, begins, master, self.probe)
+        sandbox.run_all([run], cwd=self.work, at_once=1, wall_seconds=120 + 10 * length)
+        pictures.unlink()
 
     def _clear(self, name: str, seconds: float, numbers: Sequence[int] | None = None) -> Path:
         return storing.fetch_clear(

@@ -18,11 +18,6 @@ _X264_THREADS = 1
 PREVIEW, POSTER, STRIP = "preview.mp4", "poster.jpg", "strip.jpg"
 
 
-def beside_commands(master: Path, probe: Probe, rungs: Sequence[ladder.FilmRung], preset: str) -> list[sandbox.Command]:
-    """What is made beside the stream: the preview and the poster."""
-    return [_preview(master, probe, rungs, preset), _poster(master, probe)]
-
-
 def chunk_command(
     master: Path,
     probe: Probe,
@@ -98,7 +93,8 @@ def standard(picture: Any, probe: Probe, width: int, height: int) -> Any:
 
 
 def sized(picture: Any, width: int, height: int) -> Any:
-    return picture.filter("scale", width, height, flags="bicubic").filter("setsar", 1).filter("format", "yuv420p")
+    """The picture at another size. Each rung is made from the one above: bicubic would soften it once more each time."""
+    return picture.filter("scale", width, height, flags="lanczos").filter("setsar", 1).filter("format", "yuv420p")
 
 
 def x264(rung: ladder.FilmRung, preset: str, rate: tuple[int, int]) -> dict[str, Any]:
@@ -134,36 +130,40 @@ def tile(pictures: Path, work: Path, strip: ladder.Strip) -> None:
     sandbox.run_all([drawn], cwd=work, at_once=1, wall_seconds=60)
 
 
-def _preview(master: Path, probe: Probe, rungs: Sequence[ladder.FilmRung], preset: str) -> sandbox.Command:
-    start, length = ladder.preview_window(probe.duration)
-    small = next((rung for rung in rungs if rung.max_kbps <= 1600), rungs[-1])
-    rate = ladder.frame_rate(probe)
-    source = commands.open_master(master, ss=start, t=length)
-    streams = [standard(even(source, rate), probe, small.width, small.height)]
-    options: dict[str, Any] = {
-        "c:v": "libx264",
-        "preset": preset,
-        "crf": 24,
-        "maxrate": "1200k",
-        "bufsize": "2400k",
-        "threads": _X264_THREADS,
-        "movflags": "+faststart",
-        "f": "mp4",
-    }
+def preview_command(pictures: Path, begins: float, master: Path, probe: Probe) -> sandbox.Command:
+    """The preview: pictures of the stream as they are, from a file whose first is `begins` seconds into the film, with
+    the film's first sound, faded in and out."""
+    start, length = ladder.film_preview(probe)
+    # A hair late, lest rounding land on the IDR picture before.
+    made = commands.open_master(pictures, ss=f"{max(0.0, start - begins) + _HAIR:.6f}", t=f"{length - 2 * _HAIR:.6f}")
+    streams = [made["V:0"]]
+    options: dict[str, Any] = {"c:v": "copy", "movflags": "+faststart", "f": "mp4", "avoid_negative_ts": "make_zero"}
     if probe.audio:
         rate_of_sound = ladder.lossy_rate(sound.sample_rate(probe))
-        heard = source["a:0"].filter("aresample", rate_of_sound, **{"async": 1, "first_pts": 0})
+        heard = commands.open_master(master, ss=f"{start:.6f}", t=f"{length:.6f}")["a:0"]
+        heard = heard.filter("aresample", rate_of_sound, **{"async": 1, "first_pts": 0})
         streams.append(sound.faded(heard, length))
         options |= {"c:a": "aac", "b:a": "128k", "ac": min(2, probe.audio.channels)}
-    cost = small.width * small.height * 60 * rate[0] / rate[1] / 1e8 * length / max(probe.duration, 1.0)
-    return commands.command([ffmpeg.output(*streams, PREVIEW, **options, **commands.CLEAN)], cost=cost, seconds=length)
+    return commands.command([ffmpeg.output(*streams, PREVIEW, **options, **commands.CLEAN)], cost=1, seconds=length)
 
 
-def _poster(master: Path, probe: Probe) -> sandbox.Command:
-    """The most typical of the frames about a fifth in: seldom black, never a cut."""
+def preview_rung(rungs: Sequence[ladder.FilmRung]) -> ladder.FilmRung:
+    """The rung that the preview is cut from."""
+    return next((rung for rung in rungs if rung.max_kbps <= _PREVIEW_KBPS), rungs[-1])
+
+
+_PREVIEW_KBPS = 1600
+_POSTER_FRAMES = 24
+
+
+def poster_command(master: Path, probe: Probe) -> sandbox.Command:
+    """The most typical of the key frames about a fifth in: seldom black, never a cut."""
     assert probe.video is not None
     factor = min(1.0, 1280 / max(probe.video.width, probe.video.height))
     width, height = (max(2, round(side * factor / 2) * 2) for side in (probe.video.width, probe.video.height))
-    picture = commands.open_master(master, ss=probe.duration / 5, t=4)["V:0"].filter("thumbnail", 48)
+    source = commands.open_master(master, ss=probe.duration / 5, t=12, noaccurate_seek=None, skip_frame="nokey")
+    # The key frame before that place has a time before 0, which nothing is written of.
+    frames = source["V:0"].filter("trim", end_frame=_POSTER_FRAMES).filter("setpts", "PTS-STARTPTS")
+    picture = frames.filter("thumbnail", _POSTER_FRAMES)
     picture = colour.for_jpeg(standard(picture, probe, width, height))
     return commands.command([commands.jpeg(picture, POSTER)], cost=0.05, seconds=0)

@@ -217,6 +217,14 @@ def preview_window(duration: float) -> tuple[float, float]:
     return min(duration / 4, max(0.0, duration - length)), length
 
 
+def film_preview(probe: Probe) -> tuple[float, float]:
+    """A film's preview: `preview_window`, begun and ended where an IDR picture is, so that pictures can be copied."""
+    start, length = preview_window(probe.duration)
+    rate = frame_rate(probe)
+    step = gop_frames(rate) * rate[1] / rate[0]
+    return math.floor(start / step) * step, max(1, math.floor(length / step)) * step
+
+
 def thumbnail_strip(probe: Probe) -> Strip:
     """The strip of a film: at most about a hundred pictures, no closer than two seconds."""
     assert probe.video is not None

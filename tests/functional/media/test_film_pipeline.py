@@ -118,8 +118,18 @@ def test_poster_and_thumbnail_strip_are_pictures_of_the_film(film: Result) -> No
 def test_the_preview_plays_picture_and_sound(film: Result) -> None:
     probe = probe_file(film.fetch(film.made("preview")))
     assert (probe.kind, probe.video.height, probe.audio.codec) == ("film", 480, "aac")
-    assert probe.duration == pytest.approx(7.5, abs=0.2)
+    assert probe.duration == pytest.approx(3 * 2.002, abs=0.05)
     assert film.made("preview").key.endswith(".mp4")
+
+
+def test_the_preview_s_pictures_are_the_stream_s_own(film: Result) -> None:
+    preview = film.fetch(film.made("preview"))
+    with av.open(str(preview)) as container:
+        shown = [np.asarray(frame.to_image().convert("L"), float) for frame in container.decode(video=0)]
+    assert len(shown) == 180
+    for number in (0, 90, 179):  # from the second IDR picture on
+        master = Image.fromarray(_frame(film.master, (60 + number) * 1.001 / 30)).resize((854, 480)).convert("L")
+        assert np.corrcoef(shown[number].ravel(), np.asarray(master, float).ravel())[0, 1] > 0.97
 
 
 def test_film_is_deterministic(film: Result, transcode: Transcode) -> None:
