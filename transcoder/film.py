@@ -93,7 +93,7 @@ def standard(picture: Any, probe: Probe, width: int, height: int) -> Any:
 
 
 def sized(picture: Any, width: int, height: int) -> Any:
-    """The picture at another size. Each rung is made from the one above: bicubic would soften it once more each time."""
+    """The picture at another size. Each rung is made from the one above: bicubic would soften it again each time."""
     return picture.filter("scale", width, height, flags="lanczos").filter("setsar", 1).filter("format", "yuv420p")
 
 
