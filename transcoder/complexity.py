@@ -35,12 +35,12 @@ _EVERY_NTH = 5
 _REFERENCE = "reference.mp4"
 _SIZE = "-size"
 
-# What a film is to score at its largest: five points below what can't be told from the master. x264's distance from
+# What a film is to score at its largest: nobody tells such a picture from the master. x264's distance from
 # 100 grows by about 15 % with each step of CRF.
-_TARGET, _GROWTH = 95.0, 0.15
-_MOST_STEPS_UP, _MOST_STEPS_DOWN = 6, 3
-# A rung that scores no more than this above the next is not worth its bits, and neither is a top rung whose size alone
-# shows no more than the next size does; nor is a rung almost as dear as the one above it.
+_TARGET, _GROWTH = 96.0, 0.15
+_MOST_STEPS_UP, _MOST_STEPS_DOWN = 6, 4
+# A rung between others that scores no more than this above the next is not worth its bits, and neither is a top rung
+# whose size alone shows no more than the next size does; nor is a rung almost as dear as the one above it.
 _LEAST_GAIN, _MOST_OF_NEXT = 1.5, 0.8
 _EASIER = 0.15  # of a rung's bits go with each step of CRF
 
@@ -99,9 +99,10 @@ def fitted(rungs: Sequence[ladder.FilmRung], measured: Sequence[Measured]) -> tu
         top, here = replace(rungs[1], crf=rungs[0].crf), found[rungs[1].name]
         found[top.name] = replace(here, vmaf=100 - (100 - here.vmaf) * math.exp(_GROWTH * (top.crf - rungs[1].crf)))
         rungs = [top, *rungs[2:]]
-    worth: list[ladder.FilmRung] = []  # largest first; each gains on the next one that is kept
+    worth: list[ladder.FilmRung] = []  # largest first; each but the best gains on the next one that is kept
     for rung in reversed(rungs):
-        if not worth or rung == first or found[rung.name].vmaf - found[worth[0].name].vmaf >= _LEAST_GAIN:
+        gain = found[rung.name].vmaf - found[worth[0].name].vmaf if worth else math.inf
+        if rung in (first, rungs[0]) or gain >= _LEAST_GAIN:
             worth.insert(0, rung)
     kept: list[ladder.FilmRung] = []
     rate = math.inf  # of the last one kept

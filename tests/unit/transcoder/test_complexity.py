@@ -26,7 +26,7 @@ def found(*each: tuple[float, float]) -> list[Measured]:
 
 def test_a_film_of_usual_content_keeps_its_rungs() -> None:
     rungs = ladder.film_rungs(HD)
-    assert complexity.fitted(rungs, found((2700, 95), (700, 85), (250, 71), (130, 52))) == rungs
+    assert complexity.fitted(rungs, found((2700, 96), (700, 85), (250, 71), (130, 52))) == rungs
 
 
 def test_easy_content_gets_a_higher_crf_and_hard_content_a_lower_one() -> None:
@@ -40,8 +40,10 @@ def test_easy_content_gets_a_higher_crf_and_hard_content_a_lower_one() -> None:
 
 def test_rungs_that_gain_nothing_are_dropped() -> None:
     rungs = ladder.film_rungs(HD)
-    alike = complexity.fitted(rungs, found((900, 95), (300, 94.5), (200, 90), (60, 80)))
-    assert [rung.name for rung in alike] == ["v720", "v480", "v360"]
+    alike = complexity.fitted(rungs, found((900, 96), (300, 91), (200, 90), (60, 80)))
+    assert [rung.name for rung in alike] == ["v1080", "v480", "v360"]
+    best = complexity.fitted(rungs, found((900, 96), (300, 95.5), (200, 90), (60, 80)))
+    assert [rung.name for rung in best] == ["v1080", "v720", "v480", "v360"], "what looks best is kept"
     close = complexity.fitted(rungs, found((1000, 95), (900, 90), (200, 80), (190, 70)))
     assert [rung.name for rung in close] == ["v1080", "v480"]
 
@@ -54,7 +56,7 @@ def test_what_several_rungs_gain_together_is_not_dropped_rung_by_rung() -> None:
 
 def test_a_film_without_detail_is_not_made_larger_than_it_shows() -> None:
     rungs = ladder.film_rungs(HD)
-    measured = found((900, 95), (300, 92), (200, 90), (60, 80))
+    measured = found((900, 96), (300, 92), (200, 90), (60, 80))
     measured[1] = Measured("v720", 300, 92, lost=0.5)
     soft = complexity.fitted(rungs, measured)
     assert [rung.name for rung in soft] == ["v720", "v480", "v360"]
