@@ -3,7 +3,8 @@
 Several rounds go over all the ways in turn, and medians are compared, so that whatever else the machine does falls on
 all of them. wrk and nginx share the machine, and wrk copies every byte, so it works harder than nginx does; the last
 column is therefore nginx's own time on a core for a request. The edge is the production configuration, started by
-nginx/start, its cache filled from a real S3 server; every request carries a signature that it verifies. All of them,
+nginx/start, its cache filled from a real S3 server, two secrets in force; every request carries a signature that it
+verifies. "The same with HMAC-SHA256 by njs" is that configuration with nothing but the verdict exchanged. All of them,
 raw nginx too, run with as many workers as cores, `sendfile`, `tcp_nopush` and an open-file cache, and log no hit.
 """
 
@@ -14,6 +15,7 @@ import base64
 import contextlib
 import getpass
 import hashlib
+import hmac
 import json
 import os
 import re
@@ -41,12 +43,13 @@ from media_store.s3 import S3Store
 SEGMENT_BYTES = 192 * 1024
 SEGMENTS = 60
 SECRET = "the-secret-in-force"  # noqa: S105
+PREVIOUS = "the-secret-before-it"
 SESSION = "bcdfghjkmnpqrstv"
 PREFIX = keys.stream_prefix("ab" * 32)
 GOAL = 0.95
 
 RAW = "raw nginx"
-EDGE = "the edge: HMAC-SHA256 by njs"
+EDGE = "the edge: secure_link"
 
 
 @dataclass(frozen=True)
@@ -170,11 +173,12 @@ def _serving(directory: Path) -> Iterator[dict[str, Way]]:
         path = directory / "files" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(body)
-    raw, own, cached, linked, flask = processes.free_ports(5)
+    raw, own, scripted, cached, flask = processes.free_ports(5)
     ways = {
         RAW: Way(raw, f"/{PREFIX}"),
         EDGE: Way(own, _signed(SECRET)),
-        "secure_link (MD5), same cache": Way(linked, _linked(SECRET)),
+        "the same, signed by the secret before": Way(own, _signed(PREVIOUS)),
+        "the same with HMAC-SHA256 by njs": Way(scripted, _signed_by_hmac(SECRET)),
         "no signature, cached without alignment": Way(cached, f"/{PREFIX}"),
         "through Flask (gunicorn, 2 workers)": Way(flask, _signed(SECRET)),
     }
@@ -195,14 +199,11 @@ def _serving(directory: Path) -> Iterator[dict[str, Way]]:
         store.ensure_bucket()
         for name, body in bodies.items():
             store.put_bytes(name, body, "video/iso.segment")
-        start("edge", ["sh", str(ROOT / "nginx" / "start")], _edge_env(s3, own, directory), _at(own, "/edge/healthz"))
-        conf = _comparison(directory, raw=raw, cached=cached, linked=linked)
-        start(
-            "nginx",
-            ["nginx", "-e", "stderr", "-p", str(directory), "-c", str(conf)],
-            {"SIGNING_SECRET": SECRET},
-            _at(raw),
-        )
+        for name, home, port in (("edge", ROOT / "nginx", own), ("hmac", _with_hmac(directory), scripted)):
+            env = _edge_env(s3, port, directory / f"{name}-run")
+            start(name, ["sh", str(home / "start")], env, _at(port, "/edge/healthz"))
+        conf = _comparison(directory, raw=raw, cached=cached)
+        start("nginx", ["nginx", "-e", "stderr", "-p", str(directory), "-c", str(conf)], {}, _at(raw))
         start("gunicorn", _gunicorn(flask), _shop_env(s3), _at(flask, "/healthz"))
         for name, way in ways.items():
             for number in range(1, SEGMENTS + 1):
@@ -226,22 +227,46 @@ def _signed(secret: str) -> str:
     return signing.sign(secret, prefix=PREFIX, session=SESSION, expires=int(time.time()) + 24 * 3600)
 
 
-def _linked(secret: str) -> str:
-    expires = int(time.time()) + 24 * 3600
-    digest = hashlib.md5(f"{expires} {SESSION} {PREFIX} {secret}".encode()).digest()  # noqa: S324
-    return f"/media/{expires}.{SESSION}.{base64.urlsafe_b64encode(digest).decode().rstrip('=')}/{PREFIX}"
+def _signed_by_hmac(secret: str) -> str:
+    last = int(time.time()) + 24 * 3600
+    digest = hmac.digest(secret.encode(), f"{last}\n{SESSION}\n{PREFIX}".encode(), hashlib.sha256)
+    return f"/media/{last}.{SESSION}.{'0' * 8}{base64.urlsafe_b64encode(digest).decode().rstrip('=')}/{PREFIX}"
 
 
-def _edge_env(s3: SeaweedFS, port: int, directory: Path) -> dict[str, str]:
+def _with_hmac(directory: Path) -> Path:
+    """The edge's configuration with the verdict by njs: a copy of nginx/ in which nothing else is exchanged."""
+    home = directory / "hmac" / "nginx"
+    shutil.copytree(ROOT / "nginx", home)
+    shutil.copy(ROOT / "bench" / "edge_hmac.js", home)
+    template = (home / "nginx.conf.template").read_text()
+    for ours, theirs in (
+        ("env S3_ACCESS_KEY;", "env S3_ACCESS_KEY; env BENCH_SECRET;"),
+        (
+            "    js_import media",
+            "    js_import hmac from ${EDGE_HOME}/edge_hmac.js; js_set $media_open hmac.open;\n    js_import media",
+        ),
+        ("[A-Za-z0-9_-]{21}[AQgw]", "[A-Za-z0-9_-]{43}"),
+        ("if ($secure_link != 1)", 'if ($media_open = "")'),
+    ):
+        if ours not in template:
+            raise SystemExit(f"nginx.conf.template has changed: it no longer says {ours!r}.")
+        template = template.replace(ours, theirs)
+    (home / "nginx.conf.template").write_text(template)
+    return home
+
+
+def _edge_env(s3: SeaweedFS, port: int, run: Path) -> dict[str, str]:
     return {
         "SIGNING_SECRET": SECRET,
+        "SIGNING_SECRET_PREVIOUS": PREVIOUS,
+        "BENCH_SECRET": SECRET,
         "S3_ENDPOINT_URL": s3.endpoint_url,
         "S3_ACCESS_KEY": s3.access_key,
         "S3_SECRET_KEY": s3.secret_key,
         "EDGE_APP": "127.0.0.1:9",
         "EDGE_LISTEN": f"127.0.0.1:{port}",
-        "EDGE_RUN": str(directory / "edge"),
-        "EDGE_LOG": str(directory / "access.log"),
+        "EDGE_RUN": str(run),
+        "EDGE_LOG": str(run / "access.log"),
         "EDGE_USER": getpass.getuser(),
     }
 
@@ -260,36 +285,27 @@ def _shop_env(s3: SeaweedFS) -> dict[str, str]:
         "S3_SECRET_KEY": s3.secret_key,
         "SECRET_KEY": "a-bench-secret-key",
         "SIGNING_SECRET": SECRET,
+        "SIGNING_SECRET_PREVIOUS": PREVIOUS,
         "STRIPE_WEBHOOK_SECRET": "whsec_bench_0123456789",
         "OPENBLAS_NUM_THREADS": "1",
     }
 
 
-def _comparison(directory: Path, *, raw: int, cached: int, linked: int) -> Path:
-    """Raw nginx, and the edge's cache with other verifications before it (or none)."""
-    rendered = (directory / "edge" / "nginx.conf").read_text()
+def _comparison(directory: Path, *, raw: int, cached: int) -> Path:
+    """Raw nginx, and a cache as the edge's before it that verifies nothing and aligns nothing."""
+    rendered = (directory / "edge-run" / "nginx.conf").read_text()
     file = re.search(r"\(\?<media_file>.+?\)(?=/|\(\?:\\\?)", rendered)[0]  # type: ignore[index]
-    link = r"(?<link_expires>[0-9]+)\.(?<link_session>[A-Za-z0-9]{16})\.(?<link_mac>[A-Za-z0-9_-]+)"
-    prefix = "(?<media_prefix>streams/[0-9a-f]{64}/)"
-    inner = f"http://unix:{directory}/edge/inner.sock"
-
-    def location(before: str, check: str, origin: str = inner, cache: str = "media") -> str:
-        return f"""location ~ "^{before}{prefix}{file}$" {{
-            {check}
-            slice 1m; proxy_cache {cache}; proxy_cache_key $media_prefix$media_file$slice_range;
+    location = f"""location ~ "^/(?<media_prefix>streams/[0-9a-f]{{64}}/){file}$" {{
+            slice 1m; proxy_cache plain; proxy_cache_key $media_prefix$media_file$slice_range;
             proxy_cache_valid 200 206 1d;
             proxy_pass_request_headers off; proxy_set_header Connection ""; proxy_set_header Range $slice_range;
-            proxy_set_header X-Cache-Key $media_prefix$media_file$slice_range; proxy_hide_header X-Align;
-            add_header Cache-Control "private, max-age=86400, immutable"; proxy_pass {origin};
+            add_header Cache-Control "private, max-age=86400, immutable";
+            proxy_pass http://127.0.0.1:{raw}/$media_prefix$media_file;
         }}"""
-
     user = f"user {getpass.getuser()};" if os.getuid() == 0 else ""
     temps = "".join(
         f"{kind}_temp_path {directory}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
-    check = f"""secure_link $link_mac,$link_expires;
-            secure_link_md5 "$link_expires $link_session $media_prefix {SECRET}";
-            if ($secure_link != "1") {{ return 403; }}"""
     conf = directory / "comparison.conf"
     conf.write_text(
         f"""{user} daemon off; pid {directory}/nginx.pid; worker_processes auto; pcre_jit on; error_log stderr crit;
@@ -299,14 +315,10 @@ http {{
     server_tokens off; {temps}
     open_file_cache max=20000 inactive=60s; open_file_cache_valid 60s;
     default_type video/iso.segment;
-    proxy_cache_path {directory}/other levels=1:2 keys_zone=media:16m use_temp_path=off;
     proxy_cache_path {directory}/plain levels=1:2 keys_zone=plain:16m use_temp_path=off;
     proxy_http_version 1.1; proxy_buffer_size 8k; proxy_buffers 16 16k; proxy_busy_buffers_size 32k;
     server {{ listen 127.0.0.1:{raw}; root {directory}/files; }}
-    server {{ listen 127.0.0.1:{linked}; {location(f"/media/{link}/", check)} }}
-    server {{ listen 127.0.0.1:{cached};
-        {location("/", "", f"http://127.0.0.1:{raw}/$media_prefix$media_file", "plain")}
-    }}
+    server {{ listen 127.0.0.1:{cached}; {location} }}
 }}
 """
     )

@@ -1,5 +1,6 @@
-// What the edge works out for itself: whether a signed media path holds, and its own signature for the store.
-// Runs on njs 0.7.9 (Debian 12) and later. Secrets come from the environment and are never written to a file.
+// What the edge works out for a miss in its cache: its own signature for the store, and headers that fit the cache.
+// A hit passes without any of it: an HMAC by njs costs half of what sending a segment costs (docs/adr/0010-edge.md).
+// Runs on njs 0.7.9 (Debian 12) and later. The store's keys come from the environment and are never written to a file.
 
 import crypto from 'crypto';
 
@@ -8,29 +9,6 @@ import crypto from 'crypto';
 const PAGE = 4096;
 const CACHE_FILE_HEADER = 336; // sizeof(ngx_http_file_cache_header_t), 64-bit
 const KEPT = ['content-type', 'content-length', 'content-range', 'etag', 'last-modified', 'accept-ranges'];
-
-// Whether a signed prefix is open: "1" or "". The same rule as media_store/signing.py, for a path that nginx.conf's
-// expression has found well-formed. It runs for each segment, so every microsecond here is a percent of nginx's time.
-function open(r) {
-    const v = r.variables;
-    const expires = v.media_expires;
-    const given = v.media_mac;
-    const message = `${expires}\n${v.media_session}\n${v.media_prefix}`;
-    const current = signedBy(process.env.SIGNING_SECRET, message, given);
-    // As many computations whichever secret signed it, and for a bad signature as for a good one.
-    const previous = signedBy(process.env.SIGNING_SECRET_PREVIOUS, message, given);
-    return (current || previous) && Date.now() < Number(expires) * 1000 ? '1' : '';
-}
-
-// Both sides are hashed again under the secret, so how long the comparison takes tells nothing of what was expected:
-// a comparison of all characters by hand costs ten times as much.
-function signedBy(secret, message, given) {
-    if (!secret) {
-        return false;
-    }
-    const hmac = (text) => crypto.createHmac('sha256', secret).update(text).digest('base64url');
-    return hmac(hmac(message)) === hmac(given);
-}
 
 // AWS Signature Version 4, for a GET without a query. Nothing but letters, digits and "/._-" is in a key of ours.
 function amzDate(r) {
@@ -90,4 +68,4 @@ function tidy(r) {
     r.headersOut['X-Align'] = '-'.repeat(PAGE - (before % PAGE));
 }
 
-export default { open, authorization, amzDate, tidy };
+export default { authorization, amzDate, tidy };

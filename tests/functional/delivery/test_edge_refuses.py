@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
@@ -15,7 +17,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 from support import rows
-from support.nginx import edge, send
+from support.nginx import Edge, edge, send
 
 from app.core import clock
 from app.core.db import transaction
@@ -88,7 +90,7 @@ def test_a_prefix_closes_at_its_second_whatever_was_remembered(delivery: Deliver
     secret = delivery.settings.signing_secrets[0]
     expires = int(clock.now().timestamp()) + 3
     folder = signing.sign(secret, prefix=delivery.stream.key, session="bcdfghjkmnpqrstv", expires=expires)
-    outcomes = {}
+    outcomes: dict[bool, set[int]] = {}
     while (before := clock.now().timestamp()) < expires + 1:
         status = delivery.get(folder + "aac-64/00002.m4s").status
         after = clock.now().timestamp()
@@ -114,6 +116,84 @@ def test_two_secrets_are_in_force_while_one_is_changed(delivery: Delivery, tmp_p
     done = rotating.model_copy(update={"signing_secret_previous": None})
     with edge(done, tmp_path / "done", app=address) as front:
         assert [front.send("GET", folder(each) + "multivariant.m3u8").status for each in (old, new)] == [403, 200]
+
+
+def _forged(key: str, name: str, last: int, session: str, prefix: str) -> str:
+    """A token as anybody can put one together who has a key, or believes to."""
+    digest = hashlib.md5(f"{key} {last} {session} {prefix} {key}".encode()).digest()  # noqa: S324
+    return f"{last}.{session}.{name}{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
+
+
+def test_a_table_of_tokens_is_judged_alike(delivery: Delivery, tmp_path: Path) -> None:
+    new, old, gone = "a-new-signing-secret", delivery.settings.signing_secrets[0], "a-secret-that-is-gone"
+    both = delivery.settings.model_copy(
+        update={"signing_secret": SecretStr(new), "signing_secret_previous": SecretStr(old)}
+    )
+    session, prefix, other = "bcdfghjkmnpqrstv", delivery.stream.key, keys.stream_prefix("cd" * 32)
+    now = int(clock.now().timestamp())
+    soon = now + 600
+
+    def token(secret: str, *, session: str = session, prefix: str = prefix, expires: int = soon) -> str:
+        return signing.sign(secret, prefix=prefix, session=session, expires=expires).split("/")[2]
+
+    by_new, by_old, by_gone = token(new), token(old), token(gone)
+    name_new, name_old, name_gone = (each.split(".")[2][:8] for each in (by_new, by_old, by_gone))
+    mac_new, mac_old = by_new[-22:], by_old[-22:]
+    assert len({name_new, name_old, name_gone}) == 3
+    last = soon - 1
+    hashed = hashlib.sha256(f"wavecrate media key\n{new}".encode()).hexdigest()
+    spare = {"A": "B", "Q": "R", "g": "h", "w": "x"}[mac_new[-1]]
+    hmac_sha256 = base64.urlsafe_b64encode(bytes(32)).rstrip(b"=").decode()
+    table = {
+        "the secret in force": (by_new, True),
+        "the one before": (by_old, True),
+        "put together from the derived key": (_forged(hashed, name_new, last, session, prefix), True),
+        "far in the future": (token(new, expires=999_999_999_999), True),
+        "a secret that is gone": (by_gone, False),
+        "the one in force under the name of the one before": (_forged(hashed, name_old, last, session, prefix), False),
+        "the one in force under a stranger's name": (_forged(hashed, name_gone, last, session, prefix), False),
+        "the one in force's MAC, the other's name": (by_new.replace(name_new, name_old), False),
+        "the other's MAC, the one in force's name": (by_old.replace(name_old, name_new), False),
+        "a good MAC under a stranger's name": (by_new.replace(name_new, name_gone), False),
+        "no key": (_forged("", "00000000", last, session, prefix), False),
+        "no key, nobody's name": (_forged("", name_gone, last, session, prefix), False),
+        "no key, a known name": (_forged("", name_new, last, session, prefix), False),
+        "the secret itself for a key": (_forged(new, name_new, last, session, prefix), False),
+        "the name for a key": (_forged(name_new, name_new, last, session, prefix), False),
+        "another stream's": (token(new, prefix=other), False),
+        "another session's": (token(new, session=session[::-1]).replace(session[::-1], session), False),
+        "another expiry": (by_new.replace(str(last), str(last + 3600)), False),
+        "expired": (token(new, expires=now), False),
+        "expired long ago": (token(new, expires=2), False),
+        "expired before time began": (token(new, expires=1), False),
+        "a zero before the expiry": ("0" + by_new, False),
+        "an expiry of 13 digits": (token(new, expires=9_999_999_999_999), False),
+        "a negative expiry": (token(new, expires=-5), False),
+        "an expiry with a comma": (by_new.replace(str(last), f"{last},{last}"), False),
+        "a session too short": (token(new, session=session[1:]), False),
+        "spare bits in the last character": (by_new[:-1] + spare, False),
+        "padding": (by_new + "==", False),
+        "a character more": (by_new + "A", False),
+        "a character less": (by_new[:-1], False),
+        "no MAC": (by_new[:-22], False),
+        "a MAC of zeros": (by_new[:-22] + "A" * 22, False),
+        "SHA-256's length": (by_new[:-30] + hmac_sha256, False),
+        "the name in capitals": (by_new.replace(name_new, name_new.upper()), name_new.upper() == name_new),
+    }
+    with edge(both, tmp_path / "both", app=f"127.0.0.1:{delivery.app_port}") as front:
+        wrong = []
+        for what, (given_token, opens) in table.items():
+            for name in ("multivariant.m3u8", "aac-64/00002.m4s"):
+                try:
+                    signing.verify([new, old], given_token, prefix + name, now=now)
+                    python = True
+                except BadSignature:
+                    python = False
+                status = front.send("GET", f"/media/{given_token}/{prefix}{name}").status
+                if python is not opens or status != (200 if opens else 403):
+                    wrong.append(f"{what}: {name}: Python {python}, nginx {status}")
+        assert not wrong
+        assert mac_old not in front.log
 
 
 class _Listener(BaseHTTPRequestHandler):
@@ -152,7 +232,7 @@ def test_the_store_never_sees_the_shops_cookies(delivery: Delivery, tmp_path: Pa
 _TEXT = st.text(alphabet="abcdef0123456789-_./AZ%é\\ ~?\n", max_size=60)
 
 
-def _tokens(secret: str, prefix: str) -> st.SearchStrategy[tuple[str, str]]:
+def _tokens(secrets: list[str], prefix: str) -> st.SearchStrategy[tuple[str, str]]:
     """A token and a path: true ones, and true ones with something changed."""
     now = int(clock.now().timestamp())
     expiries = st.sampled_from([now + 3600, now - 1, 1, 999_999_999_999])
@@ -160,7 +240,7 @@ def _tokens(secret: str, prefix: str) -> st.SearchStrategy[tuple[str, str]]:
     files = st.sampled_from(
         ["multivariant.m3u8", "aac-64/00001.m4s", "aac-64/init.mp4", "none/00009.vtt", "x/key/0.key"]
     )
-    signers = st.sampled_from([secret, "another-signing-secret"])
+    signers = st.sampled_from([*secrets, "another-signing-secret"])
 
     def make(drawn: tuple[int, str, str, str, int, str]) -> tuple[str, str]:
         expires, session, file, signer, place, change = drawn
@@ -174,8 +254,17 @@ def _tokens(secret: str, prefix: str) -> st.SearchStrategy[tuple[str, str]]:
     return st.tuples(expiries, sessions, files, signers, places, st.sampled_from("aA0/.%-_")).map(make)
 
 
-def test_nginx_and_python_open_the_same(delivery: Delivery) -> None:
-    secret, prefix = delivery.settings.signing_secrets[0], delivery.stream.key
+def test_nginx_and_python_open_the_same(delivery: Delivery, tmp_path: Path) -> None:
+    new = SecretStr("a-new-signing-secret")
+    both = delivery.settings.model_copy(
+        update={"signing_secret": new, "signing_secret_previous": delivery.settings.signing_secret}
+    )
+    with edge(both, tmp_path / "both", app=f"127.0.0.1:{delivery.app_port}") as front:
+        _open_the_same(delivery, front, both.signing_secrets)
+
+
+def _open_the_same(delivery: Delivery, front: Edge, secrets: list[str]) -> None:
+    prefix = delivery.stream.key
     true_token = delivery.play().split("/")[2]
     there = {key.removeprefix(prefix) for key in delivery.store.list(prefix)}
     seen: dict[bool, int] = {True: 0, False: 0}
@@ -186,10 +275,10 @@ def test_nginx_and_python_open_the_same(delivery: Delivery) -> None:
             return  # another request line altogether
         token, _, path = raw.partition("/")
         try:
-            opened: signing.SignedPath | None = signing.verify([secret], token, path, now=int(clock.now().timestamp()))
+            opened: signing.SignedPath | None = signing.verify(secrets, token, path, now=int(clock.now().timestamp()))
         except BadSignature:
             opened = None
-        status = delivery.get(f"/media/{raw}").status
+        status = front.send("GET", f"/media/{raw}").status
         if opened is None:
             assert status in {400, 403, 404}, status
         else:
@@ -198,7 +287,7 @@ def test_nginx_and_python_open_the_same(delivery: Delivery) -> None:
 
     check: Callable[..., None] = hypothesis_settings(
         max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-    )(given(_tokens(secret, prefix))(lambda pair: judged_alike(*pair)))
+    )(given(_tokens(secrets, prefix))(lambda pair: judged_alike(*pair)))
     check()
     anything: Callable[..., None] = hypothesis_settings(
         max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

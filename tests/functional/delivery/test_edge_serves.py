@@ -104,7 +104,7 @@ def test_segments_come_from_the_cache_once_the_store_is_gone(delivery: Delivery)
 
 
 def test_cached_bodies_begin_on_a_page(delivery: Delivery) -> None:
-    """What the edge's throughput stands on: see ADR 6."""
+    """What the edge's throughput stands on: see ADR 10."""
     folder = delivery.play()
     sizes = (5, 999, 196608, 1_048_576, 3_000_000)
     for number, size in enumerate(sizes, 10):

@@ -38,6 +38,11 @@ def test_it_opens_what_it_signed() -> None:
     assert found.key == PREFIX + "aac-128/00001.m4s"
 
 
+def test_its_bytes_are_what_secure_link_hashes() -> None:
+    """Worked out apart from the module, with sha256sum and md5sum: a change here closes every play that is open."""
+    assert TOKEN == "1999999999.bcdfghjkmnpqrstv.c4a922f8-nr2jHQHUahpkmELpRZOvA"
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -144,7 +149,7 @@ def test_a_token_changed_in_any_place_opens_nothing(index: int) -> None:
 
 
 def test_the_last_character_has_one_spelling() -> None:
-    """43 characters carry 258 bits, a digest has 256: the spare bits must not make a second valid token."""
+    """22 characters carry 132 bits, a digest has 128: the spare bits must not make a second valid token."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     assert [letter for letter in alphabet if _opens(PREFIX + "a.m3u8", token=TOKEN[:-1] + letter)] == [TOKEN[-1]]
 
@@ -160,6 +165,11 @@ def test_the_last_character_has_one_spelling() -> None:
         TOKEN[:-1],
         "x" + TOKEN,
         TOKEN + "\n",
+        TOKEN + "==",
+        TOKEN[:-22] + TOKEN[-22:].replace("a", "+"),
+        TOKEN.replace("c4a922f8", "C4A922F8"),
+        TOKEN.replace("c4a922f8", ""),
+        TOKEN.replace("c4a922f8", "c4a922f9"),
         TOKEN.replace(".", "/"),
         "０" + TOKEN[1:],
         "0" + TOKEN,
