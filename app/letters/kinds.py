@@ -53,6 +53,7 @@ _ALL = (
     # To whoever runs the shop
     _kind("dispute", "number amount reason due link"),
     _kind("case", "number what expected found link"),
+    _kind("trial", "link"),
 )
 KINDS = {kind.name: kind for kind in _ALL}
 

@@ -72,6 +72,7 @@ CONTEXTS: dict[str, dict[str, Any]] = {
         "found": "€0.01",
         "link": LINKS + "orders/1",
     },
+    "trial": {"link": LINKS},
 }
 
 

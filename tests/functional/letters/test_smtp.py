@@ -253,3 +253,24 @@ def test_a_worker_killed_once_the_server_has_it_sends_one_more_copy_at_most(
     assert letter.state == LetterState.FAILED
     assert "may have been delivered" in str(letter.error)
     assert [mail["Message-ID"] for mail in server.letters] == [f"<letter.{letter_id}@example.org>"] * 2
+
+
+def test_an_operator_tries_the_mail_server_out_from_the_terminal(settings: Settings, server: MailServer) -> None:
+    def wavecrate(*arguments: str) -> subprocess.CompletedProcess[str]:
+        told = {"mail_url": f"smtp://127.0.0.1:{server.port}", "mail_from": "Wavecrate <shop@example.org>"}
+        return subprocess.run(
+            [sys.executable, "-m", "app.cli", "letter", *arguments],
+            env=os.environ | environment(settings.model_copy(update=told)),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    taken = wavecrate("you@example.org")
+    assert taken.returncode == 0, taken.stderr
+    assert server.letters[0]["To"] == "you@example.org"
+    server.rcpt_answers.append("550 no such person")
+    refused = wavecrate("you@example.org")
+    assert (refused.returncode, refused.stderr) == (1, "Error: The mail server said 550: no such person\n")
+    assert "no e-mail address" in wavecrate("you").stderr
