@@ -7,10 +7,9 @@ fills in the rest, so that a command in a second terminal finds the same databas
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
-from email.errors import HeaderParseError
 from email.headerregistry import Address
-from email.utils import parseaddr
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
@@ -26,6 +25,28 @@ _LOCAL_SENDER = "Wavecrate <shop@localhost>"
 
 class SettingsError(Exception):
     """A setting is missing or wrong; the message names it and what to do."""
+
+
+_MAILBOX = re.compile(r"(?:(?P<name>[^<>\x00-\x1f\x7f]*)<(?P<inside>[^<>]+)>|(?P<alone>[^<>]+))")
+_LOCAL_PART = re.compile(r'[^\s.@<>()\[\],:;"\\\x00-\x1f\x7f]+(?:\.[^\s.@<>()\[\],:;"\\\x00-\x1f\x7f]+)*')
+_DOMAIN = re.compile(r"(?!-)[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*", re.I)
+
+
+def mailbox(text: str) -> Address:
+    """One mail address, alone or as `Name <name@example.org>`, its domain in ASCII (IDNA); ValueError for all else."""
+    wrong = ValueError("is no mail address; write it like Wavecrate <shop@example.org>")
+    parts = _MAILBOX.fullmatch(text.strip())
+    if not parts:
+        raise wrong
+    local, _, domain = (parts["inside"] or parts["alone"]).rpartition("@")
+    try:
+        domain = domain.encode("idna").decode("ascii")
+    except UnicodeError:
+        raise wrong from None
+    if not (_LOCAL_PART.fullmatch(local) and _DOMAIN.fullmatch(domain)) or len(local) > 64 or len(domain) > 253:
+        raise wrong
+    name = "".join(char if char.isprintable() else " " for char in parts["name"] or "")
+    return Address(" ".join(name.replace('"', " ").split())[:100], local, domain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,13 +191,7 @@ class Settings(BaseSettings):
     def _mailbox(cls, value: str | None, info: ValidationInfo) -> str | None:
         if not value:
             return _LOCAL_SENDER if info.field_name == "mail_from" else None
-        try:
-            name, address = parseaddr(value)
-            mailbox = Address(display_name=name, addr_spec=address)
-        except (ValueError, IndexError, HeaderParseError):
-            mailbox = Address()
-        if not mailbox.domain:
-            raise ValueError("is no mail address; write it like Wavecrate <shop@example.org>")
+        mailbox(value)
         return value
 
     @field_validator("trusted_proxies")

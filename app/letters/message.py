@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
 
+from app import settings
 from app.core import clock
 from app.letters import invoice
 from app.letters.models import Letter
@@ -24,18 +24,10 @@ class BadAddress(ValueError):
 
 def mailbox(text: str) -> Address:
     """The address, with a name where there is one; raise BadAddress."""
-    name, address = parseaddr(text)
     try:
-        found = Address(display_name=one_line(name, 100), addr_spec=address)
-    except (ValueError, IndexError, HeaderParseError):
-        found = Address()
-    if not (found.username and found.domain) or any(char.isspace() for char in found.addr_spec):
-        raise BadAddress("This is no e-mail address.")
-    try:
-        domain = found.domain.encode("idna").decode("ascii")
-    except UnicodeError:
-        raise BadAddress("This e-mail address has a domain that cannot be.") from None
-    return Address(found.display_name, found.username, domain)
+        return settings.mailbox(text)
+    except ValueError:
+        raise BadAddress("This is no e-mail address.") from None
 
 
 def is_ascii(mail: EmailMessage) -> bool:

@@ -56,7 +56,7 @@ def enqueue(
         .values(
             kind=kind,
             key=key,
-            to_address=to.strip(),
+            to_address=_storable(to).strip()[:320],
             locale=locale if locale in LOCALES else settings().default_locale,
             account_id=account_id,
             context=plain,
@@ -120,7 +120,10 @@ def send_again(letter: Letter) -> None:
 
 
 def forget(account_id: str) -> int:
-    """Forget what was written to a person, and their address; how many letters that were. For account deletion."""
+    """Forget what was written to a person, and their address; how many letters that were. For account deletion.
+
+    A letter that is still on its way (the one that says goodbye, say) is forgotten when it is old.
+    """
     return _forget(Letter.account_id == account_id)
 
 
@@ -153,6 +156,13 @@ def _plain(value: Any) -> Any:
         return {str(name): _plain(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
-    if value is None or isinstance(value, str | int | bool):
+    if isinstance(value, str):
+        return _storable(value)
+    if value is None or isinstance(value, int | bool):
         return value
     raise ValueError(f"a letter cannot hold {value!r}")
+
+
+def _storable(text: str) -> str:
+    """Without what PostgreSQL holds in no text: whatever somebody typed, the caller's transaction must not break."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from support.instance import eventually
@@ -18,7 +16,7 @@ from tests.browser.test_browser_accessibility import AXE
 
 
 @pytest.fixture(scope="module")
-def receipt(live_shop: Shop) -> Iterator[str]:
+def receipt(live_shop: Shop) -> str:
     """A receipt the shop's own worker has put into the outbox; its id."""
     with live_shop.app.app_context():
         context = CONTEXTS["receipt"] | {"link": f"{live_shop.base_url}/browse"}
@@ -34,7 +32,7 @@ def receipt(live_shop: Shop) -> Iterator[str]:
 
         eventually(sent)
         db.session.remove()
-    yield letter_id
+    return letter_id
 
 
 def test_a_letter_is_found_read_and_followed(page: Page, live_shop: Shop, receipt: str) -> None:

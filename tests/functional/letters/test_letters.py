@@ -182,6 +182,13 @@ class _Reader(HTMLParser):
         assert self.open.pop() == tag
 
 
+def test_whatever_was_typed_does_not_break_the_callers_transaction(app: Flask, settings: Settings) -> None:
+    typed = "a\x00b\ud800c" + "x" * 400
+    letter = _enqueue("gift", context=CONTEXTS["gift"] | {"message": typed}, to=typed)
+    _drain(app, settings)
+    assert db.session.get_one(Letter, letter.id).state == LetterState.FAILED
+
+
 def test_the_two_languages_differ(app: Flask) -> None:
     # The one sentence of the letters that the shop's pages have in Chinese already.
     assert rendering.write(_unsaved("receipt", "zh_Hans")).html != rendering.write(_unsaved("receipt", "en")).html
@@ -266,16 +273,14 @@ def test_no_name_or_title_becomes_a_header(app: Flask, name: str, title: str, se
         "a b@c.org",
         "a@b@c",
         "a@..",
-        "a\x00@b.org",
+        "a\x00 @b.org",
         "<a@b.org",
         "a@b.org>\r\nRCPT TO:<c@d.org",
     ],
 )
 def test_what_is_no_address_fails_for_good_and_says_so(app: Flask, settings: Settings, address: str) -> None:
-    if "\x00" in address:
-        with pytest.raises(BadAddress):
-            mailbox(address)
-        return
+    with pytest.raises(BadAddress):
+        mailbox(address)
     letter = _enqueue(to=address)
     _drain(app, settings)
     letter = db.session.get_one(Letter, letter.id)
