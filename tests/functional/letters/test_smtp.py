@@ -68,9 +68,12 @@ def _work(app: Flask, letter_id: str, *, now: bool = False) -> Letter:
 
 
 def _jobs() -> list[tuple[str, bool]]:
-    """Each job's state, and whether it is put off."""
+    """The state of each job that is not done, and whether it is put off."""
     rows = db.session.execute(
-        text("SELECT status::text, coalesce(scheduled_at > now(), false) FROM procrastinate_jobs")
+        text(
+            "SELECT status::text, coalesce(scheduled_at > now(), false) FROM procrastinate_jobs"
+            " WHERE status <> 'succeeded'"
+        )
     )
     return [(status, later) for status, later in rows]
 

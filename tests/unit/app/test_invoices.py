@@ -108,7 +108,7 @@ def test_sixty_lines_take_several_pages_each_with_its_heads() -> None:
 def test_a_long_title_wraps_and_loses_nothing(title: str) -> None:
     pages = _pages(invoice_data(1, titles=(title,)))
     read = "".join("".join(pages).split())
-    assert "".join(title.split()) in read.replace("\ufffe", "")
+    assert "".join(title.split()) in read.replace("\u200b", "")  # where a word without end may break
     assert "1€8.3219%€1.58€9.90" in read
 
 
