@@ -46,7 +46,7 @@ def mailbox(text: str) -> Address:
     if not (_LOCAL_PART.fullmatch(local) and _DOMAIN.fullmatch(domain)) or len(local) > 64 or len(domain) > 253:
         raise wrong
     name = "".join(char if char.isprintable() else " " for char in parts["name"] or "")
-    return Address(" ".join(name.replace('"', " ").split())[:100], local, domain)
+    return Address(" ".join(name.replace('"', " ").replace("=?", "= ?").split())[:100], local, domain)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,8 @@ def compose(letter: Letter, sender: str) -> EmailMessage:
     mail = EmailMessage(_POLICY if ascii_only else _POLICY_UTF8)
     mail["From"] = author
     mail["To"] = reader
-    mail["Subject"] = one_line(letter.subject or "", 200)
+    # What looks like an encoded word (RFC 2047) would be decoded, and may hold a line's end: it is taken apart.
+    mail["Subject"] = one_line(letter.subject or "", 200).replace("=?", "= ?")
     mail["Date"] = format_datetime(clock.now())
     mail["Message-ID"] = f"<letter.{letter.id}@{author.domain}>"
     # RFC 3834: nobody's holiday notice answers it.

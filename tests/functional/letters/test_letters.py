@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
@@ -239,6 +239,7 @@ _ANYTHING = st.text(max_size=300)
 @hypothesis_settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
+@example(name="", title="=?utf-8?q?a=0D=0ABcc:_all=40example.org?=", artist="")
 @given(name=_ANYTHING, title=_ANYTHING, artist=_ANYTHING)
 def test_no_name_or_title_becomes_a_header(app: Flask, name: str, title: str, artist: str) -> None:
     context = CONTEXTS["preorder_released"] | {"name": name, "title": title, "artist": artist}
