@@ -139,7 +139,7 @@ def _accepted(answer: tuple[int, bytes | str], *codes: int) -> None:
 def _said(error: Exception) -> str:
     if isinstance(error, smtplib.SMTPResponseException):
         return f"it said {error.smtp_code}: {_text(error.smtp_error)}"
-    return str(error) or type(error).__name__
+    return str(error).rstrip(".") or type(error).__name__
 
 
 def _text(words: bytes | str) -> str:
