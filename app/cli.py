@@ -162,6 +162,23 @@ def account(email: str, name: str, role: str, password: str) -> None:
 
 
 @cli.command()
+@click.argument("address")
+def letter(address: str) -> None:
+    """Send a trial letter to ADDRESS now, and say what the mail server answered."""
+    from app.factory import create_app
+    from app.letters import post
+    from app.letters.message import BadAddress
+    from app.letters.transports import NotSent
+
+    with create_app(load_settings()).app_context():
+        try:
+            post.try_out(address)
+        except (BadAddress, NotSent) as error:
+            raise click.ClickException(str(error)) from error
+    click.echo(f"A letter to {address} was taken. Whether it arrives is in that mailbox.")
+
+
+@cli.command()
 def train() -> None:
     """Train the recommender now, on every event so far."""
     from app.core.db import transaction

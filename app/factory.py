@@ -24,6 +24,7 @@ FEATURES = (
     "discovery",
     "media",
     "accounts",
+    "letters",
 )
 
 csrf = CSRFProtect()

@@ -8,6 +8,7 @@ from app.catalog import models as catalog
 from app.core.db import Base
 from app.discovery import models as discovery
 from app.downloads import models as downloads
+from app.letters import models as letters
 from app.licenses import models as licenses
 from app.media import models as media
 from app.orders import models as orders
@@ -22,6 +23,7 @@ ROOMS = (
     catalog,
     discovery,
     downloads,
+    letters,
     licenses,
     media,
     orders,

@@ -7,19 +7,86 @@ fills in the rest, so that a command in a second terminal finds the same databas
 from __future__ import annotations
 
 import os
+import re
+from dataclasses import dataclass
+from email.headerregistry import Address
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
+from urllib.parse import parse_qs, unquote, urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
 SANDBOX_KEY = "sk_test_sandbox"
+_LOCAL_SENDER = "Wavecrate <shop@localhost>"
 
 
 class SettingsError(Exception):
     """A setting is missing or wrong; the message names it and what to do."""
+
+
+_MAILBOX = re.compile(r"(?:(?P<name>[^<>\x00-\x1f\x7f]*)<(?P<inside>[^<>]+)>|(?P<alone>[^<>]+))")
+_LOCAL_PART = re.compile(r'[^\s.@<>()\[\],:;"\\\x00-\x1f\x7f]+(?:\.[^\s.@<>()\[\],:;"\\\x00-\x1f\x7f]+)*')
+_DOMAIN = re.compile(r"(?!-)[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*", re.I)
+
+
+def mailbox(text: str) -> Address:
+    """One mail address, alone or as `Name <name@example.org>`, its domain in ASCII (IDNA); ValueError for all else."""
+    wrong = ValueError("is no mail address; write it like Wavecrate <shop@example.org>")
+    parts = _MAILBOX.fullmatch(text.strip())
+    if not parts:
+        raise wrong
+    local, _, domain = (parts["inside"] or parts["alone"]).rpartition("@")
+    try:
+        domain = domain.encode("idna").decode("ascii")
+    except UnicodeError:
+        raise wrong from None
+    if not (_LOCAL_PART.fullmatch(local) and _DOMAIN.fullmatch(domain)) or len(local) > 64 or len(domain) > 253:
+        raise wrong
+    name = "".join(char if char.isprintable() else " " for char in parts["name"] or "")
+    return Address(" ".join(name.replace('"', " ").replace("=?", "= ?").split())[:100], local, domain)
+
+
+@dataclass(frozen=True, slots=True)
+class MailRoute:
+    """Where letters go: into a folder of this machine, or to an SMTP server."""
+
+    folder: str | None = None
+    host: str = ""
+    port: int = 0
+    user: str | None = None
+    password: str | None = None
+    security: Literal["plain", "starttls", "tls"] = "plain"
+    ca_file: str | None = None
+
+    @classmethod
+    def parse(cls, url: str) -> MailRoute:
+        """Read MAIL_URL; ValueError says what is wrong with it, and never its password."""
+        form = "write it like smtp://user:password@host:587?starttls=1, smtps://user:password@host or folder:"
+        parts = urlsplit(url.strip())
+        if parts.scheme == "folder":
+            return cls(folder=unquote(parts.path))
+        if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+            raise ValueError(form)
+        options = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
+        wrong = options.keys() - {"starttls", "ca"}
+        if wrong or options.get("starttls", "1") not in ("0", "1") or parts.path.strip("/"):
+            raise ValueError(f"knows the options starttls=1 and ca=FILE; {form}")
+        security: Literal["plain", "starttls", "tls"] = "starttls" if options.get("starttls") == "1" else "plain"
+        if parts.scheme == "smtps":
+            security = "tls"
+        try:
+            port = parts.port or {"plain": 25, "starttls": 587, "tls": 465}[security]
+        except ValueError:
+            raise ValueError(form) from None
+        user, password = (unquote(part) if part else None for part in (parts.username, parts.password))
+        if (user is None) != (password is None):
+            raise ValueError(f"needs a user and a password, or neither; {form}")
+        if user and security == "plain" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
+            raise ValueError("would send the password in the clear: add ?starttls=1, or use smtps://")
+        return cls(None, parts.hostname, port, user, password, security, options.get("ca"))
 
 
 class Settings(BaseSettings):
@@ -86,6 +153,14 @@ class Settings(BaseSettings):
         default="127.0.0.1,::1", description="whose word on a request is believed: addresses and networks, with commas"
     )
 
+    mail_url: str = Field(default="folder:", repr=False, description="where letters are handed over")
+    mail_from: str = Field(default=_LOCAL_SENDER, description="who letters are from, like Wavecrate <shop@example.org>")
+    mail_operator: str | None = Field(default=None, description="who is told of disputes and cases; else MAIL_FROM")
+    letter_keep_days: int = Field(default=90, ge=1, description="how long what a letter said is kept")
+    seller_name: str = Field(default="Wavecrate", max_length=200, description="who sells, as invoices say it")
+    seller_address: str = Field(default="", max_length=500, description="its lines with | between them")
+    seller_vat_id: str | None = None
+
     recommender_factors: int = Field(default=64, ge=2, le=64)
     default_locale: Literal["en", "zh_Hans"] = "en"
 
@@ -105,6 +180,20 @@ class Settings(BaseSettings):
             raise ValueError("must start with http:// or https://")
         return value.rstrip("/")
 
+    @field_validator("mail_url")
+    @classmethod
+    def _mail_route(cls, value: str) -> str:
+        MailRoute.parse(value or "folder:")
+        return value or "folder:"
+
+    @field_validator("mail_from", "mail_operator")
+    @classmethod
+    def _mailbox(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if not value:
+            return _LOCAL_SENDER if info.field_name == "mail_from" else None
+        mailbox(value)
+        return value
+
     @field_validator("trusted_proxies")
     @classmethod
     def _networks(cls, value: str) -> str:
@@ -122,7 +211,23 @@ class Settings(BaseSettings):
                 raise ValueError("STRIPE_SECRET_KEY is needed in production: the sandbox gives music away")
             if not self.base_url.startswith("https://"):
                 raise ValueError("BASE_URL must be https:// in production: cookies and keys travel over it")
+            if self.mail_route.folder is not None:
+                raise ValueError("MAIL_URL is needed in production: in a folder, nobody gets their letters")
+            if self.mail_from == _LOCAL_SENDER:
+                raise ValueError("MAIL_FROM is needed in production: servers refuse letters from nowhere")
+            if not self.seller_address:
+                raise ValueError("SELLER_NAME and SELLER_ADDRESS are needed in production: invoices must say them")
         return self
+
+    @property
+    def mail_route(self) -> MailRoute:
+        """Where letters go."""
+        return MailRoute.parse(self.mail_url)
+
+    @property
+    def seller_lines(self) -> list[str]:
+        """The seller's postal address, line by line."""
+        return [line.strip() for line in self.seller_address.split("|") if line.strip()]
 
     @property
     def signing_secrets(self) -> list[str]:

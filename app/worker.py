@@ -1,4 +1,4 @@
-"""The worker process: one slot for transcoding, which uses every core by itself, and two for the rest."""
+"""The worker process: a slot for transcoding, which uses every core by itself, one for letters, two for the rest."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ TASKS = (
     "app.downloads.tasks",
     "app.discovery.tasks",
     "app.upkeep.tasks",
+    "app.letters.tasks",
 )
-SLOTS = {queue.TRANSCODE: 1, queue.DEFAULT: 2}
+SLOTS = {queue.TRANSCODE: 1, queue.DEFAULT: 2, queue.LETTERS: 1}
 
 log = logging.getLogger("wavecrate.worker")
 

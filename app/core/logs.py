@@ -54,8 +54,8 @@ def secrets_of(settings: Settings) -> set[str]:
     """Every secret in force, as it is and as it stands in a URL."""
     values = [value for _name, value in settings if isinstance(value, SecretStr)]
     plain = {secret.get_secret_value() for secret in values} | {settings.s3_access_key}
-    password = urlsplit(settings.libpq_url).password
-    plain |= {password} if password else set()
+    passwords = (urlsplit(settings.libpq_url).password, settings.mail_route.password)
+    plain |= {password for password in passwords if password}
     return {form for secret in plain for form in (secret, quote(secret, safe="")) if len(form) >= _SHORTEST_SECRET}
 
 

@@ -24,6 +24,7 @@ log = logging.getLogger("wavecrate.queue")
 
 TRANSCODE = "transcode"
 DEFAULT = "default"
+LETTERS = "letters"  # of its own: nobody waits for a password while two ZIPs are packed
 
 queue = App(connector=PsycopgConnector())
 task = queue.task
@@ -165,7 +166,7 @@ def depths() -> list[Depth]:
     """Every queue that is known or has had a job, by name."""
     rows = db.session.execute(_DEPTHS).all()
     found = {row.queue_name: Depth(*row) for row in rows}
-    return [found.get(name) or Depth(name, 0, 0, 0, 0, 0.0) for name in sorted({*found, TRANSCODE, DEFAULT})]
+    return [found.get(name) or Depth(name, 0, 0, 0, 0, 0.0) for name in sorted({*found, TRANSCODE, DEFAULT, LETTERS})]
 
 
 _DEPTHS = text(

@@ -74,6 +74,11 @@ class Shell:
         return url_for("accounts.set_language")
 
     @property
+    def outbox_url(self) -> str | None:
+        """Where letters are read on a machine that sends none."""
+        return url_for("letters.outbox") if settings().mail_route.folder is not None else None
+
+    @property
     def studio_url(self) -> str | None:
         """The studio, for those who may."""
         return url_for("studio.index") if _is_editor() else None

@@ -5,7 +5,6 @@ PostgreSQL comes from its wheel instead of its image; S3 is the same SeaweedFS, 
 
 from __future__ import annotations
 
-import datetime
 import getpass
 import hashlib
 import ipaddress
@@ -27,12 +26,8 @@ import psycopg
 import pytest
 import requests
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from flask import Flask
-from support import rows
+from support import certificates, rows
 from support.shop import Browser
 
 from app.accounts.models import Account
@@ -147,36 +142,10 @@ class Composed:
     track_id: str
 
 
-def _certificate(directory: Path) -> None:
-    """A certificate for this machine, signed by itself, which the test's client trusts."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=5))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
-            critical=False,
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    directory.mkdir(parents=True)
-    (directory / "certificate.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    pem, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    (directory / "key.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, pem, plain))
-
-
 @pytest.fixture(scope="module")
 def composed(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
     directory = tmp_path_factory.mktemp("compose")
-    _certificate(directory / "tls")
+    certificates.write(directory / "tls")
     https, store_https, metrics = processes.free_ports(3)
     weed = processes.free_ports(5, offset=10_000)
     base_url, store_url = f"https://localhost:{https}", f"https://localhost:{store_https}"
