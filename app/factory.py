@@ -24,6 +24,7 @@ FEATURES = (
     "discovery",
     "media",
     "accounts",
+    "audit",
 )
 
 csrf = CSRFProtect()
@@ -43,8 +44,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=secure,
         SESSION_COOKIE_NAME="__Host-wavecrate" if secure else "wavecrate",
-        REMEMBER_COOKIE_SECURE=secure,
-        REMEMBER_COOKIE_SAMESITE="Lax",
+        # Who is signed in is a row (app.accounts.login): what Flask-Login would keep in cookies of its own stays off.
+        SESSION_PROTECTION=None,
+        REMEMBER_COOKIE_NAME="wavecrate-none",
         WTF_CSRF_TIME_LIMIT=None,
         WTF_CSRF_SSL_STRICT=secure,
         MAX_CONTENT_LENGTH=2 * 1024**2,

@@ -76,6 +76,10 @@ class Settings(BaseSettings):
     )
     play_session_keep_days: int = Field(default=30, ge=1)
 
+    rate_limit_scale: int = Field(
+        default=1, ge=1, description="multiplies what one network address may try: for a shop whose people share one"
+    )
+
     log_format: Literal["text", "json"] = "text"
     metrics_token: SecretStr | None = Field(
         default=None, min_length=16, description="opens /metrics, as a bearer token"

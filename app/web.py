@@ -6,7 +6,7 @@ import re
 from time import monotonic
 from typing import Any
 
-from flask import Flask, Response, jsonify, render_template, request
+from flask import Flask, Response, jsonify, make_response, render_template, request
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DataError
@@ -133,8 +133,12 @@ def _error_page(status: int, message: str) -> tuple[Any, int]:
     return render_template("error.html", status=status, message=message), status
 
 
-def _our_error(error: WavecrateError) -> tuple[Any, int]:
-    return _error_page(error.status, str(error))
+def _our_error(error: WavecrateError) -> Any:
+    answer = make_response(_error_page(error.status, str(error)))
+    retry_after = getattr(error, "retry_after", None)  # what is limited says in how many seconds
+    if retry_after is not None:
+        answer.headers["Retry-After"] = str(retry_after)
+    return answer
 
 
 def _not_storable(_error: DataError) -> tuple[Any, int]:

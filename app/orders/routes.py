@@ -13,7 +13,7 @@ from flask_login import current_user
 
 from app.cart import visitor
 from app.core import clock, metrics
-from app.core.auth import Access, access
+from app.core.auth import Access, Permission, access
 from app.core.errors import NotFound
 from app.core.i18n import locale_code
 from app.core.money import BadAmount, Money
@@ -93,7 +93,7 @@ def history() -> str:
 
 
 @blueprint.post("/orders/<order_id>/refund")
-@access(Access.ADMIN)
+@access(Permission.ORDERS_REFUND)
 def refund(order_id: str) -> Any:
     """Give the money back and take the music back."""
     order = _order_of_viewer(order_id)
