@@ -76,6 +76,9 @@ class Settings(BaseSettings):
     )
     play_session_keep_days: int = Field(default=30, ge=1)
 
+    staff_second_factor: Literal["required", "offered"] = Field(
+        default="required", description="whether whoever runs the shop must have an app or a passkey"
+    )
     rate_limit_scale: int = Field(
         default=1, ge=1, description="multiplies what one network address may try: for a shop whose people share one"
     )
@@ -126,6 +129,8 @@ class Settings(BaseSettings):
                 raise ValueError("STRIPE_SECRET_KEY is needed in production: the sandbox gives music away")
             if not self.base_url.startswith("https://"):
                 raise ValueError("BASE_URL must be https:// in production: cookies and keys travel over it")
+            if self.staff_second_factor != "required":
+                raise ValueError("STAFF_SECOND_FACTOR must be required in production: a stolen password would do")
         return self
 
     @property

@@ -124,6 +124,18 @@ class ProveForm(FlaskForm):
     )
 
 
+class CodeForm(FlaskForm):
+    """What the app shows, or a recovery code."""
+
+    next = HiddenField()
+    code = StringField(
+        _("Code"),
+        description=_("The six digits that your app shows, or a recovery code."),
+        validators=[InputRequired(_("Type the code.")), Length(max=40)],
+        render_kw={"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false", "maxlength": 40},
+    )
+
+
 class ActionForm(FlaskForm):
     """A button with nothing to type."""
 

@@ -7,7 +7,8 @@ holds messages, CSRF's secret and a guest's cart, and nothing that says who anyb
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from datetime import timedelta
+from typing import Any, TypeVar
 
 from flask import (
     Flask,
@@ -28,8 +29,10 @@ from flask_login import LoginManager, current_user
 from app.accounts import sessions, words
 from app.accounts.models import Account, AccountSession
 from app.audit import service as audit
+from app.core import auth, clock
 from app.core.auth import Access, declared_access
 from app.core.db import db, transaction
+from app.core.store import settings
 
 login_manager = LoginManager()
 
@@ -37,7 +40,10 @@ login_manager = LoginManager()
 # accounts add theirs at import: the cart merges the guest's cart this way.
 on_sign_in: list[Callable[[Account], None]] = []
 
+View = TypeVar("View", bound=Callable[..., Any])
+
 _FLASHES = "_flashes"
+_SHOWN_WITHIN = timedelta(minutes=10)  # the second factor, after the password
 
 
 def init_app(app: Flask) -> None:
@@ -47,13 +53,18 @@ def init_app(app: Flask) -> None:
     app.before_request(_touch)
 
 
-def sign_in(account: Account, *, remember: bool, second_factor: bool = False) -> None:
+def sign_in(account: Account, *, remember: bool, second_factor: bool = False) -> bool:
     """Sign the account in on this browser, in a session that has nothing of the one before but what is still to be
-    shown. Called outside a transaction."""
-    before = current_session()
+    shown. Called outside a transaction.
+
+    False where the person has a second factor and has yet to show it: until then the session opens nothing.
+    """
+    before = getattr(g, "account_session", None) if current_user.is_authenticated else getattr(g, "pending", None)
+    complete = second_factor or not account.second_factor
     with transaction():
-        for callback in on_sign_in:
-            callback(account)
+        if complete:
+            for callback in on_sign_in:
+                callback(account)
         if before is not None:
             sessions.revoke(before.account_id, before.id)
         made, token = sessions.begin(
@@ -63,15 +74,47 @@ def sign_in(account: Account, *, remember: bool, second_factor: bool = False) ->
             user_agent=request.user_agent.string,
             second_factor=second_factor,
         )
-        if account.is_staff:
+        if complete and account.is_staff:
             audit.record(account.id, "session.begin", f"account:{account.id}", {"session": made.id})
-    flashes = session.get(_FLASHES)
-    session.clear()
-    if flashes:
-        session[_FLASHES] = flashes
-    g.account_session, g._login_user = made, account
+    if complete:
+        flashes = session.get(_FLASHES)
+        session.clear()
+        if flashes:
+            session[_FLASHES] = flashes
+        g.account_session, g._login_user = made, account
     longest = sessions.LONGEST_STAFF if account.is_staff else sessions.LONGEST
     _set_cookie(token, int(longest.total_seconds()) if remember else None)
+    return complete
+
+
+def pending() -> tuple[Account, AccountSession] | None:
+    """Who has typed their password here and has yet to show the second factor."""
+    if current_user.is_authenticated:
+        return None
+    found: AccountSession | None = getattr(g, "pending", None)
+    account = db.session.get(Account, found.account_id) if found else None
+    return (account, found) if account is not None and found is not None else None
+
+
+def before_second_factor(view: View) -> View:
+    """Staff may call the view before they have a second factor: it is what gives them one."""
+    view.before_second_factor = True  # type: ignore[attr-defined]
+    return view
+
+
+def _staff_need_a_second_factor(_kind: object) -> Any:
+    """What staff get who have not shown one: the page to set it up. Where STAFF_SECOND_FACTOR is `offered`, nothing."""
+    present = current_session()
+    if not current_user.is_staff or settings().staff_second_factor == "offered":
+        return None
+    if present is not None and present.second_factor_at is not None:
+        return None
+    if getattr(current_app.view_functions[str(request.endpoint)], "before_second_factor", False):
+        return None
+    if _wants_json():
+        return jsonify(error=_("Whoever runs the shop needs a second factor. Add one to your account first.")), 403
+    flash(_("Whoever runs the shop needs a second factor: an app or a passkey. Add one to go on."))
+    return redirect(url_for("accounts.second.own"))
 
 
 def sign_out() -> None:
@@ -114,8 +157,16 @@ def cookie_name() -> str:
 def _load(_request: object) -> Account | None:
     token = request.cookies.get(cookie_name())
     found = sessions.find(token) if token else None
-    g.account_session = found[0] if found else None
-    return found[1] if found else None
+    g.account_session = g.pending = None
+    if found is None:
+        return None
+    present, account = found
+    if account.second_factor and present.second_factor_at is None:
+        if clock.now() - present.created_at < _SHOWN_WITHIN:
+            g.pending = present
+        return None
+    g.account_session = present
+    return account
 
 
 def _touch() -> None:
@@ -142,8 +193,15 @@ def _set_cookie(token: str, max_age: int | None) -> None:
 
 @login_manager.unauthorized_handler
 def _unauthorized() -> Any:
-    if request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json":
+    if _wants_json():
         return jsonify(error=_("Sign in to go on.")), 401
     flash(_("Sign in to go on."))
     back = request.full_path.rstrip("?") if request.method == "GET" else None
     return redirect(url_for("accounts.sign_in", next=back))
+
+
+def _wants_json() -> bool:
+    return request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
+
+
+auth.also_needed.append(_staff_need_a_second_factor)

@@ -120,3 +120,49 @@ class RateHit(Model):
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=True)
     bucket: Mapped[bytes] = mapped_column(LargeBinary)
     at: Mapped[datetime]
+
+
+class Totp(Model):
+    """An app that shows six digits (RFC 6238). It counts once a first code was typed."""
+
+    __tablename__ = "account_totp"
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"), primary_key=True)
+    secret: Mapped[str] = mapped_column(String(64), doc="base32")
+    made_at: Mapped[datetime]
+    confirmed_at: Mapped[datetime | None]
+    last_step: Mapped[int] = mapped_column(BigInteger, default=0, doc="the time step used last: none opens twice")
+
+
+class Passkey(Identified, Timestamped, Model):
+    """A key pair of which the private half stays with the person's device (WebAuthn)."""
+
+    __tablename__ = "account_passkey"
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"), index=True)
+    credential_id: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    public_key: Mapped[bytes] = mapped_column(LargeBinary)
+    sign_count: Mapped[int] = mapped_column(BigInteger)
+    name: Mapped[str] = mapped_column(String(80))
+    used_at: Mapped[datetime | None]
+
+
+class RecoveryCode(Identified, Model):
+    """What opens the account once where the second factor is lost. Eighty bits of chance, so a plain hash will do."""
+
+    __tablename__ = "account_recovery_code"
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"), index=True)
+    code_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    used_at: Mapped[datetime | None]
+
+
+class Challenge(Model):
+    """What a passkey is to sign: asked by one session, for one purpose, once, within a few minutes."""
+
+    __tablename__ = "account_challenge"
+
+    session_id: Mapped[str] = mapped_column(ForeignKey("account_session.id", ondelete="CASCADE"), primary_key=True)
+    purpose: Mapped[str] = mapped_column(String(8), primary_key=True)
+    challenge: Mapped[bytes] = mapped_column(LargeBinary)
+    expires_at: Mapped[datetime]

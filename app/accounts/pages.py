@@ -224,6 +224,7 @@ def change_email(token: str) -> Any:
 
 @blueprint.route("/prove", methods=["GET", "POST"])
 @access(Access.SIGNED_IN)
+@login.before_second_factor
 def prove() -> Any:
     """The password once more, before something that matters."""
     form = ProveForm()

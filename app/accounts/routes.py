@@ -9,7 +9,7 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask_babel import gettext as _
 from flask_login import current_user
 
-from app.accounts import limits, login, pages, people, registration, service, tokens
+from app.accounts import limits, login, pages, people, registration, second, service, tokens
 from app.accounts.forms import EmailForm, NewPasswordForm, SignInForm, WelcomeForm
 from app.accounts.models import TokenPurpose
 from app.accounts.redirects import own_path, without_language
@@ -22,6 +22,7 @@ from app.core.store import settings
 blueprint = Blueprint("accounts", __name__)
 blueprint.register_blueprint(pages.blueprint)
 blueprint.register_blueprint(people.blueprint)
+blueprint.register_blueprint(second.blueprint)
 
 _YEAR_SECONDS = 365 * 24 * 3600
 
@@ -43,7 +44,8 @@ def sign_in() -> Any:
             if account is not None:
                 limits.clear(limits.SIGN_IN, account=email)
         if account is not None:
-            login.sign_in(account, remember=form.remember.data)
+            if not login.sign_in(account, remember=form.remember.data):
+                return redirect(url_for("accounts.second.show", next=onward), 303)
             return redirect(onward or "/", 303)
         # One answer for an unknown address and a wrong password: it tells nobody who has an account.
         form.password.errors = [_("The e-mail address and the password do not go together. Check both.")]

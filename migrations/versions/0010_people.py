@@ -92,6 +92,62 @@ def upgrade() -> None:
     op.create_index(op.f("ix_account_address_account_id"), "account_address", ["account_id"])
 
     op.create_table(
+        "account_totp",
+        sa.Column("account_id", sa.String(16), nullable=False),
+        sa.Column("secret", sa.String(64), nullable=False),
+        sa.Column("made_at", _MOMENT, nullable=False),
+        sa.Column("confirmed_at", _MOMENT, nullable=True),
+        sa.Column("last_step", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["account.id"], name=op.f("fk_account_totp_account_id_account"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("account_id", name=op.f("pk_account_totp")),
+    )
+    op.create_table(
+        "account_passkey",
+        sa.Column("account_id", sa.String(16), nullable=False),
+        sa.Column("credential_id", sa.LargeBinary(), nullable=False),
+        sa.Column("public_key", sa.LargeBinary(), nullable=False),
+        sa.Column("sign_count", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.String(80), nullable=False),
+        sa.Column("used_at", _MOMENT, nullable=True),
+        sa.Column("id", sa.String(16), nullable=False),
+        sa.Column("created_at", _MOMENT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["account.id"], name=op.f("fk_account_passkey_account_id_account"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_account_passkey")),
+        sa.UniqueConstraint("credential_id", name=op.f("uq_account_passkey_credential_id")),
+    )
+    op.create_index(op.f("ix_account_passkey_account_id"), "account_passkey", ["account_id"])
+    op.create_table(
+        "account_recovery_code",
+        sa.Column("account_id", sa.String(16), nullable=False),
+        sa.Column("code_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("used_at", _MOMENT, nullable=True),
+        sa.Column("id", sa.String(16), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["account.id"], name=op.f("fk_account_recovery_code_account_id_account"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_account_recovery_code")),
+    )
+    op.create_index(op.f("ix_account_recovery_code_account_id"), "account_recovery_code", ["account_id"])
+    op.create_table(
+        "account_challenge",
+        sa.Column("session_id", sa.String(16), nullable=False),
+        sa.Column("purpose", sa.String(8), nullable=False),
+        sa.Column("challenge", sa.LargeBinary(), nullable=False),
+        sa.Column("expires_at", _MOMENT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["session_id"],
+            ["account_session.id"],
+            name=op.f("fk_account_challenge_session_id_account_session"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("session_id", "purpose", name=op.f("pk_account_challenge")),
+    )
+
+    op.create_table(
         "rate_hit",
         sa.Column("id", sa.BigInteger(), autoincrement=True, nullable=False),
         sa.Column("bucket", sa.LargeBinary(), nullable=False),
@@ -161,7 +217,17 @@ def downgrade() -> None:
     """Nobody gains by it: support staff are listeners again, managers editors. The log and the sessions go."""
     op.drop_table("audit_entry")
     op.execute("DROP FUNCTION audit_entry_is_never_changed()")
-    for table in ("editor_label", "rate_hit", "account_address", "account_token", "account_session"):
+    for table in (
+        "editor_label",
+        "rate_hit",
+        "account_challenge",
+        "account_recovery_code",
+        "account_passkey",
+        "account_totp",
+        "account_address",
+        "account_token",
+        "account_session",
+    ):
         op.drop_table(table)
     for column in ("closed_at", "second_factor", "currency"):
         op.drop_column("account", column)

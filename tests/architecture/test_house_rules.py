@@ -25,6 +25,7 @@ ENTRY_POINTS = {
     "visitor.py",
     "api.py",
     "people.py",
+    "second.py",
 }
 
 

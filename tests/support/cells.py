@@ -17,7 +17,7 @@ from support.shop import offer
 from werkzeug.test import TestResponse
 
 from app.accounts import addresses, tokens
-from app.accounts.models import Account, Role, TokenPurpose
+from app.accounts.models import Account, Passkey, Role, TokenPurpose
 from app.catalog import rights
 from app.catalog import service as catalog
 from app.catalog.models import Kind
@@ -68,6 +68,10 @@ def _row(inside: set[Caller], otherwise: Outcome, **others: Outcome) -> Row:
 _ALL = set(C)
 PUBLIC = _row(_ALL, Got.IN)
 SIGNED_IN = _row(_ALL - {C.ANONYMOUS}, Got.IN)
+# The second half of a sign-in: nobody here has begun one.
+WITHOUT_A_PASSWORD_TYPED = dict.fromkeys(C, Got.REFUSED)
+# Only the customer has a second factor, so only they have use for recovery codes.
+WITHOUT_A_FACTOR = _row({C.CUSTOMER}, Got.REFUSED)
 THE_CUSTOMERS_OWN = _row({C.CUSTOMER}, Got.HIDDEN)
 THE_CUSTOMERS_FILES = _row({C.CUSTOMER}, Got.REFUSED)
 ORDER = _row({C.CUSTOMER, C.SUPPORT, C.MANAGER, C.ADMIN}, Got.HIDDEN)
@@ -107,6 +111,17 @@ EXPECTED: dict[str, Row] = {
     "accounts.people.set_role": ADMINS,
     "accounts.people.show": HELPERS,
     "accounts.people.sign_out": HELPERS,
+    "accounts.second.add_passkey": SIGNED_IN,
+    "accounts.second.ask_for_passkey": WITHOUT_A_PASSWORD_TYPED,
+    "accounts.second.ask_to_add": SIGNED_IN,
+    "accounts.second.begin_app": SIGNED_IN,
+    "accounts.second.confirm_app": SIGNED_IN,
+    "accounts.second.new_codes": WITHOUT_A_FACTOR,
+    "accounts.second.own": SIGNED_IN,
+    "accounts.second.remove_app": SIGNED_IN,
+    "accounts.second.remove_passkey": THE_CUSTOMERS_OWN,
+    "accounts.second.show": WITHOUT_A_PASSWORD_TYPED,
+    "accounts.second.show_passkey": WITHOUT_A_PASSWORD_TYPED,
     "audit.search": MANAGERS,
     "cart.add": PUBLIC,
     "cart.count": PUBLIC,
@@ -249,7 +264,15 @@ def world(app: Flask, store: Any) -> World:
         cues=1,
         webvtt="WEBVTT\n",
     )
-    db.session.add_all([order, play, upload, subtitle])
+    passkey = Passkey(
+        account_id=customer.id,
+        credential_id=f"key {number}".encode(),
+        public_key=b"key",
+        sign_count=0,
+        name="Key",
+    )
+    customer.second_factor = True
+    db.session.add_all([order, play, upload, subtitle, passkey])
     db.session.flush()
     upload.multipart_id = store.multipart.begin(keys.upload(upload.id))
     tokens_made = {
@@ -276,6 +299,7 @@ def world(app: Flask, store: Any) -> World:
         "number": 1,
         "offer_id": sold.id,
         "order_id": order.id,
+        "passkey_id": passkey.id,
         "release_id": music.id,
         "session_id": play.id,
         "subtitle_id": subtitle.id,
