@@ -27,6 +27,9 @@ FEATURES = (
     "audit",
 )
 
+# Rooms that hold something of a person, beside accounts itself: each tells and forgets it (app.accounts.leaving).
+PERSONAL = ("orders", "playback", "cart", "discovery", "licenses")
+
 csrf = CSRFProtect()
 
 
@@ -66,5 +69,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     for feature in FEATURES:
         app.register_blueprint(import_module(f"app.{feature}.routes").blueprint)
+    for room in PERSONAL:
+        import_module(f"app.{room}.personal")
     app.jinja_env.globals["_"] = gettext
     return app

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 
-from app.accounts import addresses, limits, login, passwords, registration, service, sessions, tokens
+from app.accounts import addresses, leaving, limits, login, passwords, registration, service, sessions, tokens
 from app.accounts.forms import (
     ActionForm,
     AddressForm,
@@ -222,6 +222,39 @@ def change_email(token: str) -> Any:
     return render_template("accounts/change_email.html", form=form, email=email, token=token)
 
 
+@blueprint.post("/export")
+@access(Access.SIGNED_IN)
+def export() -> Any:
+    """Everything the shop holds of the person, as a file."""
+    asked = login.prove_first(url_for("accounts.account.security"))
+    if asked is not None:
+        return asked
+    answer = Response(leaving.export(current_user), content_type="application/zip")
+    answer.headers["Content-Disposition"] = 'attachment; filename="wavecrate-my-data.zip"'
+    return answer
+
+
+@blueprint.post("/close")
+@access(Access.SIGNED_IN)
+def close() -> Any:
+    """Delete the account; `sure` says that it is meant."""
+    there = url_for("accounts.account.security")
+    asked = login.prove_first(there)
+    if asked is not None:
+        return asked
+    try:
+        if request.form.get("sure") != "yes":
+            raise service.BadAccount(_("Nothing was deleted. Tick that you are sure."))
+        with transaction():
+            leaving.close(current_user._get_current_object())
+    except service.BadAccount as error:
+        flash(str(error), "error")
+        return redirect(there, 303)
+    login.forget_browser()
+    flash(_("Your account is deleted."), "success")
+    return redirect("/", 303)
+
+
 @blueprint.route("/prove", methods=["GET", "POST"])
 @access(Access.SIGNED_IN)
 @login.before_second_factor
@@ -247,6 +280,7 @@ def _security(password: ChangePasswordForm | None = None, email: NewEmailForm | 
         "accounts/security.html",
         password=password or ChangePasswordForm(formdata=None),
         email=email or NewEmailForm(formdata=None),
+        action=ActionForm(),
     )
 
 

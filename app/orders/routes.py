@@ -11,6 +11,7 @@ from flask_babel import format_date
 from flask_babel import gettext as _
 from flask_login import current_user
 
+from app.accounts import login
 from app.cart import visitor
 from app.core import clock, metrics
 from app.core.auth import Access, Permission, access
@@ -95,7 +96,10 @@ def history() -> str:
 @blueprint.post("/orders/<order_id>/refund")
 @access(Permission.ORDERS_REFUND)
 def refund(order_id: str) -> Any:
-    """Give the money back and take the music back."""
+    """Give the money back and take the music back. Who does it types their password, if that was a while ago."""
+    asked = login.prove_first(url_for("orders.show", order_id=order_id))
+    if asked is not None:
+        return asked
     order = _order_of_viewer(order_id)
     try:
         settlement.refund(order.id, "refunded by the shop")

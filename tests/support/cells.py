@@ -99,7 +99,9 @@ EXPECTED: dict[str, Row] = {
     "accounts.account.ask_for_new_email": SIGNED_IN,
     "accounts.account.change_email": PUBLIC,
     "accounts.account.change_password": SIGNED_IN,
+    "accounts.account.close": SIGNED_IN,
     "accounts.account.devices": SIGNED_IN,
+    "accounts.account.export": SIGNED_IN,
     "accounts.account.profile": SIGNED_IN,
     "accounts.account.prove": SIGNED_IN,
     "accounts.account.remove_address": THE_CUSTOMERS_OWN,
@@ -208,6 +210,7 @@ class World:
 
 # What a request carries that is to do something; without it, it might fail for what it lacks.
 BODIES: dict[str, Callable[[World], dict[str, Any]]] = {
+    "accounts.account.close": lambda _w: {"data": {"sure": "yes"}},
     "accounts.people.set_role": lambda _w: {"data": {"role": "editor"}},
     "accounts.account.change_password": lambda _w: {"data": {"present": "x", "password": "nine white boats"}},
     "cart.add": lambda w: {"data": {"offer_id": w.values["offer_id"]}},

@@ -63,6 +63,28 @@ def test_a_manager_may_do_what_support_may_and_an_admin_everything() -> None:
     assert GRANTED["editor"] < GRANTED["manager"]
 
 
+WRITES = [
+    pytest.param(rule, method, id=f"{method} {rule.rule}")
+    for rule in RULES
+    for method in sorted((rule.methods or set()) - {"GET", "HEAD", "OPTIONS"})
+    if rule.endpoint not in BY_SIGNATURE
+]
+
+
+def test_no_write_is_taken_without_its_token(app: Flask, store: S3Store) -> None:
+    """Every form and every JSON write, by whoever may do the most, sent by a page that is not ours."""
+    app.config["WTF_CSRF_ENABLED"] = True
+    there = world(app, store)
+    before = contents()
+    for rule, method in (each.values for each in WRITES):
+        for caller in (Caller.ADMIN, Caller.CUSTOMER, Caller.EDITOR):
+            answer = there.ask(caller, rule, method)
+            assert answer.status_code == 400, (method, rule.rule, caller)
+            assert "This page was open too long" in answer.text
+    assert contents() == before
+    assert len(WRITES) > 40
+
+
 @pytest.mark.parametrize(("rule", "method"), CELLS)
 def test_each_caller_gets_the_answer_that_is_written_down(app: Flask, store: S3Store, rule: Rule, method: str) -> None:
     row = dict(EXPECTED[rule.endpoint])
