@@ -201,7 +201,7 @@ def ask_for_new_email() -> Any:
         except service.BadAccount as error:
             form.email.errors = [str(error)]
         else:
-            flash(_("We sent a letter to the new address. Follow its link within an hour."), "success")
+            flash(_("We sent an e-mail to the new address. Follow its link within an hour."), "success")
             return redirect(url_for("accounts.account.security"), 303)
     return _security(email=form), 422
 

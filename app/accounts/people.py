@@ -79,7 +79,7 @@ def send_letter(account_id: str) -> Any:
     with transaction():
         registration.ask_for_password(person.email, locale=person.locale or locale_code())
         audit.record(current_user.id, "account.password_letter", f"account:{person.id}")
-    flash(_("The letter is on its way to %(name)s.", name=person.name), "success")
+    flash(_("The e-mail is on its way to %(name)s.", name=person.name), "success")
     return redirect(url_for("accounts.people.show", account_id=account_id), 303)
 
 

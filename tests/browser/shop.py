@@ -59,7 +59,7 @@ def sign_up(page: Page, shop: Shop) -> str:
     email = f"listener{next(_numbers)}@example.org"
     page.goto("/sign-up")
     page.get_by_label("E-mail").fill(email)
-    page.locator("#main").get_by_role("button", name="Send me the letter").click()
+    page.locator("#main").get_by_role("button", name="Send me a link").click()
     page.get_by_role("heading", name="Look into your mail").wait_for()
     page.goto(letter(shop, email))
     page.get_by_label("Name", exact=True).fill("Ada")

@@ -49,7 +49,7 @@ def test_a_letter_leads_to_an_account_and_back_to_where_one_was(
 ) -> None:
     answer = client.post("/sign-up", data={"email": " Ada@Example.org ", "next": "/cart"})
     assert answer.status_code == 200
-    assert "We sent a letter to ada@example.org" in answer.text
+    assert "We sent an e-mail to ada@example.org" in answer.text
     assert accounts() == 0, "nobody holds an address that is not shown to be theirs"
     [letter] = told
     assert (letter.notice, letter.to, letter.account_id) == (Notice.REGISTER, "ada@example.org", None)
@@ -159,7 +159,7 @@ def test_known_and_unknown_addresses_get_the_same_answer_after_the_same_work(
 
 def test_who_has_an_account_is_told_so_by_letter_alone(client: FlaskClient, ada: Account, told: list[Told]) -> None:
     answer = client.post("/sign-up", data={"email": "ADA@example.org"})
-    assert "We sent a letter to ada@example.org" in answer.text
+    assert "We sent an e-mail to ada@example.org" in answer.text
     [letter] = told
     assert (letter.notice, letter.locale, letter.account_id) == (Notice.ALREADY_REGISTERED, "zh_Hans", ada.id)
     assert letter.facts["name"] == "Ada"
