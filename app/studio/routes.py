@@ -17,7 +17,7 @@ from app.core.i18n import locale_code
 from app.core.store import media_store
 from app.media import queries as media
 from app.media.models import JobState
-from app.studio import api, covers, desk, queries, reports, service, subtitles, uploads
+from app.studio import api, covers, desk, labels, queries, reports, service, subtitles, uploads
 from app.studio.forms import FORM_PARTS, ActionForm, ReleaseForm, cell_name
 from app.studio.models import Upload
 from transcoder.accepted import CALLED, SUFFIXES
@@ -26,6 +26,7 @@ blueprint = Blueprint("studio", __name__, url_prefix="/studio")
 blueprint.register_blueprint(api.blueprint)
 blueprint.register_blueprint(reports.blueprint)
 blueprint.register_blueprint(subtitles.blueprint)
+blueprint.register_blueprint(labels.blueprint)
 
 COVER_UPLOAD_LIMIT = 12 * 1024**2
 _FORM_TEXT_LIMIT = 2 * 1024**2

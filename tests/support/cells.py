@@ -155,6 +155,9 @@ EXPECTED: dict[str, Row] = {
     "storefront.search": PUBLIC,
     "studio.edit": THE_LABELS,
     "studio.index": STUDIO,
+    "studio.labels.give": ADMINS,
+    "studio.labels.show": ADMINS,
+    "studio.labels.take": ADMINS,
     "studio.publish": THE_LABELS,
     "studio.recordings": THE_LABELS,
     "studio.release_state": THE_LABELS,
@@ -309,6 +312,8 @@ def world(app: Flask, store: Any) -> World:
         "track_id": track.id,
         "upload_id": upload.id,
     }
+    for endpoint in ("studio.labels.give", "studio.labels.show", "studio.labels.take"):
+        made.of_endpoint[endpoint] = {"account_id": made.people[C.OTHER_EDITOR].id, "label_id": other.id}
     for endpoint in ("studio.subtitles.add", "studio.subtitles.remove"):
         made.of_endpoint[endpoint] = {"release_id": film.id}
     store.put_bytes(keys.cover("0" * 64), b"a picture", "image/jpeg")

@@ -9,9 +9,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from media_samples import make_audio
+from sqlalchemy import select
 from support import rows
 
 from app.accounts.models import Account, Role
+from app.audit.models import AuditEntry
 from app.catalog import queries as catalog
 from app.catalog import rights
 from app.catalog import service as catalogue
@@ -76,6 +78,26 @@ def test_the_studio_shows_an_editor_their_own(app: Flask, client: FlaskClient) -
         assert rights.take_label(ed, catalogue.ensure_label("North Quay"))
         assert not rights.take_label(ed, catalogue.ensure_label("North Quay"))
     assert "Tides" not in client.get("/studio").text
+
+
+def test_an_admin_says_whose_labels_are_whose(app: Flask, client: FlaskClient) -> None:
+    release("Tides", "North Quay")
+    boss, ed = rows.account("Bo"), editor("Ed")
+    boss.role = Role.ADMIN
+    db.session.commit()
+    rows.sign_in(client, boss)
+    page = f"/studio/editors/{ed.id}/labels"
+    assert "None yet" in client.get(page).text
+    assert client.post(page, data={"label": "Nowhere"}).status_code == 422
+    assert client.post(page, data={"label": " north  quay "}).status_code == 303
+    [label] = rights.labels(ed)
+    assert label.name == "North Quay"
+    assert "Take away North Quay" in client.get(page).text
+    assert client.post(f"{page}/{label.id}/take").status_code == 303
+    assert client.post(f"{page}/{label.id}/take").status_code == 404
+    assert rights.labels(ed) == []
+    said = [entry.action for entry in db.session.scalars(select(AuditEntry).order_by(AuditEntry.seq))]
+    assert said == ["label.give", "label.take"]
 
 
 def test_a_manager_works_on_everything(client: FlaskClient) -> None:
