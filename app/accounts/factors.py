@@ -157,9 +157,10 @@ def _opens(held: Totp, code: str) -> bool:
     """Whether the code is of this moment's step, or the one before or after, and of a later one than was used last."""
     now = int(clock.now().timestamp())
     generator = pyotp.TOTP(held.secret)
+    typed = "".join(code.split()).encode()
     for drift in range(-_DRIFT, _DRIFT + 1):
         step = now // _STEP + drift
-        if step > held.last_step and secrets.compare_digest(generator.at(step * _STEP), "".join(code.split())):
+        if step > held.last_step and secrets.compare_digest(generator.at(step * _STEP).encode(), typed):
             held.last_step = step
             db.session.flush()
             return True

@@ -23,7 +23,16 @@ blueprint = Blueprint("storefront", __name__)
 
 SEARCH_LIMIT = 48
 # After signing in nobody wants to be back on these.
-_NOT_ONWARD = (None, "accounts.sign_in", "accounts.sign_up", "storefront.home")
+_NOT_ONWARD = (
+    None,
+    "accounts.forgotten",
+    "accounts.reset",
+    "accounts.second.show",
+    "accounts.sign_in",
+    "accounts.sign_up",
+    "accounts.welcome",
+    "storefront.home",
+)
 
 
 def _account_id() -> str | None:

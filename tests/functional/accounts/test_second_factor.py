@@ -34,12 +34,12 @@ def ada(app: Flask) -> Account:
 
 @pytest.fixture
 def moved(monkeypatch: pytest.MonkeyPatch) -> list[timedelta]:
-    """Add to it, and the clock is ahead by so much."""
+    """A clock that stands; add to it, and it is ahead by so much."""
     ahead: list[timedelta] = []
-    real = clock.now
+    began = clock.now()
 
     def now() -> datetime:
-        return real() + sum(ahead, timedelta())
+        return began + sum(ahead, timedelta())
 
     monkeypatch.setattr(clock, "now", now)
     return ahead
