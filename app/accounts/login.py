@@ -119,7 +119,7 @@ def _staff_need_a_second_factor(_kind: object) -> Any:
 
 def sign_out() -> None:
     """Sign out on this browser, and forget what its session held."""
-    present = current_session()
+    present = current_session() or getattr(g, "pending", None)  # half a sign-in is ended, too
     if present is not None:
         with transaction():
             sessions.revoke(present.account_id, present.id)

@@ -96,11 +96,13 @@ def is_proved(session: AccountSession) -> bool:
 
 
 def of_account(account_id: str) -> list[AccountSession]:
-    """Where the person is signed in now, the one used last first."""
+    """Where the person is signed in now, the one used last first; where a second factor is missing one is not in."""
     return list(
         db.session.scalars(
             select(AccountSession)
+            .join(Account, Account.id == AccountSession.account_id)
             .where(
+                or_(~Account.second_factor, AccountSession.second_factor_at.is_not(None)),
                 AccountSession.account_id == account_id,
                 AccountSession.revoked_at.is_(None),
                 AccountSession.expires_at > clock.now(),
