@@ -25,7 +25,11 @@ FEATURES = (
     "media",
     "accounts",
     "letters",
+    "audit",
 )
+
+# Rooms that hold something of a person, beside accounts itself: each tells and forgets it (app.accounts.leaving).
+PERSONAL = ("orders", "playback", "cart", "discovery", "licenses")
 
 csrf = CSRFProtect()
 
@@ -44,8 +48,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=secure,
         SESSION_COOKIE_NAME="__Host-wavecrate" if secure else "wavecrate",
-        REMEMBER_COOKIE_SECURE=secure,
-        REMEMBER_COOKIE_SAMESITE="Lax",
+        # Who is signed in is a row (app.accounts.login): what Flask-Login would keep in cookies of its own stays off.
+        SESSION_PROTECTION=None,
+        REMEMBER_COOKIE_NAME="wavecrate-none",
         WTF_CSRF_TIME_LIMIT=None,
         WTF_CSRF_SSL_STRICT=secure,
         MAX_CONTENT_LENGTH=2 * 1024**2,
@@ -65,5 +70,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     for feature in FEATURES:
         app.register_blueprint(import_module(f"app.{feature}.routes").blueprint)
+    for room in PERSONAL:
+        import_module(f"app.{room}.personal")
     app.jinja_env.globals["_"] = gettext
     return app

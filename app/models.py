@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.accounts import models as accounts
+from app.audit import models as audit
 from app.cart import models as cart
 from app.catalog import models as catalog
 from app.core.db import Base
@@ -19,6 +20,7 @@ from app.upkeep import models as upkeep
 
 ROOMS = (
     accounts,
+    audit,
     cart,
     catalog,
     discovery,

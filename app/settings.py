@@ -143,6 +143,13 @@ class Settings(BaseSettings):
     )
     play_session_keep_days: int = Field(default=30, ge=1)
 
+    staff_second_factor: Literal["required", "offered"] = Field(
+        default="required", description="whether whoever runs the shop must have an app or a passkey"
+    )
+    rate_limit_scale: int = Field(
+        default=1, ge=1, description="multiplies what one network address may try: for a shop whose people share one"
+    )
+
     log_format: Literal["text", "json"] = "text"
     metrics_token: SecretStr | None = Field(
         default=None, min_length=16, description="opens /metrics, as a bearer token"
@@ -217,6 +224,8 @@ class Settings(BaseSettings):
                 raise ValueError("MAIL_FROM is needed in production: servers refuse letters from nowhere")
             if not self.seller_address:
                 raise ValueError("SELLER_NAME and SELLER_ADDRESS are needed in production: invoices must say them")
+            if self.staff_second_factor != "required":
+                raise ValueError("STAFF_SECOND_FACTOR must be required in production: a stolen password would do")
         return self
 
     @property

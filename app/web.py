@@ -6,14 +6,14 @@ import re
 from time import monotonic
 from typing import Any
 
-from flask import Flask, Response, jsonify, render_template, request
+from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DataError
 from werkzeug.exceptions import HTTPException
 
 from app.core import health, i18n, ids, logs, metrics, proxies
-from app.core.auth import Access, access
+from app.core.auth import Access, access, declared_access
 from app.core.db import db
 from app.core.errors import Forbidden, WavecrateError
 from app.core.money import Money
@@ -22,6 +22,13 @@ from app.payments import stripe_gateway
 
 REQUEST_ID = "wavecrate.request_id"  # in the WSGI environment, where gunicorn's access log finds it
 _BEGAN = "wavecrate.began"
+# What a page of ours never asks a browser for; passkeys and full screen are ours alone.
+_PERMISSIONS = (
+    "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(),"
+    " midi=(), payment=(), serial=(), usb=(), fullscreen=(self), publickey-credentials-create=(self),"
+    " publickey-credentials-get=(self)"
+)
+_FOR_ANYBODY = (None, Access.PUBLIC, Access.SIGNATURE)
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
@@ -118,6 +125,12 @@ def _security_headers(response: Response) -> Response:
     )
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "same-origin")
+    response.headers.setdefault("Permissions-Policy", _PERMISSIONS)
+    response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    if settings().base_url.startswith("https://"):
+        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    if request.endpoint and declared_access(current_app, request.endpoint) not in _FOR_ANYBODY:
+        response.headers.setdefault("Cache-Control", "private, no-store")  # the next to sit here must not go back to it
     return response
 
 
@@ -133,8 +146,12 @@ def _error_page(status: int, message: str) -> tuple[Any, int]:
     return render_template("error.html", status=status, message=message), status
 
 
-def _our_error(error: WavecrateError) -> tuple[Any, int]:
-    return _error_page(error.status, str(error))
+def _our_error(error: WavecrateError) -> Any:
+    answer = make_response(_error_page(error.status, str(error)))
+    retry_after = getattr(error, "retry_after", None)  # what is limited says in how many seconds
+    if retry_after is not None:
+        answer.headers["Retry-After"] = str(retry_after)
+    return answer
 
 
 def _not_storable(_error: DataError) -> tuple[Any, int]:

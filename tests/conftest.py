@@ -146,6 +146,7 @@ def _settings(database_url: str, s3: SeaweedFS, *, prefix: str) -> Settings:
         signing_secret="test-signing-secret-0123",
         stripe_webhook_secret="whsec_test_0123456789",
         stripe_api_base="http://127.0.0.1:9",
+        staff_second_factor="offered",  # tests that are about it ask for "required"
         worker_heartbeat_seconds=0.5,
         worker_stalled_seconds=2.0,
         x264_preset="ultrafast",

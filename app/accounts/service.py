@@ -1,37 +1,29 @@
-"""Sign-up, sign-in, and who a person is. Passwords are kept as argon2id."""
+"""Who a person is: accounts made, found, authenticated and changed."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from babel.numbers import list_currencies
 from flask_babel import gettext as _
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from app.accounts import notices, passwords, sessions, tokens
+from app.accounts.errors import BadAccount as BadAccount
+from app.accounts.errors import BadPassword as BadPassword
+from app.accounts.errors import EmailTaken as EmailTaken
 from app.accounts.models import Account, Role
+from app.accounts.notices import Notice, Told
+from app.audit import service as audit
+from app.core import ids
 from app.core.db import db
-from app.core.errors import Conflict, WavecrateError
 from app.core.i18n import LOCALES
 
-PASSWORD_MIN = 8  # NIST SP 800-63B-4, 3.1.1.2: with a length of 8 or more, no rules of composition
-PASSWORD_MAX = 200
 NAME_MAX = 80
 
-# argon2-cffi's defaults are RFC 9106's second recommended set: 64 MiB, 3 passes, 4 lanes.
-_hasher = PasswordHasher()
-_UNUSABLE = "!"  # the hash of no password
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f.]+(\.[^@\s\x00-\x1f\x7f.]+)+")
-
-
-class BadAccount(WavecrateError):
-    """A sign-up that cannot stand; the message says what to change."""
-
-
-class EmailTaken(Conflict):
-    """There is an account with this e-mail address already."""
 
 
 def normalise_email(email: str) -> str:
@@ -52,18 +44,25 @@ def normalise_email(email: str) -> str:
     return text
 
 
-def register(
-    email: str, password: str | None, name: str, locale: str | None = None, role: Role = Role.LISTENER
-) -> Account:
-    """Make an account; raise BadAccount or EmailTaken, each naming the remedy.
-
-    Without a password, nobody can sign in to it.
-    """
-    normalised = normalise_email(email)
+def normalise_name(name: str) -> str:
+    """A name as it is kept: one line, printable; raise BadAccount where nothing is left or it is too long."""
     name = " ".join("".join(c if c.isprintable() else " " for c in name).split())
     if not 1 <= len(name) <= NAME_MAX:
         raise BadAccount(_("Tell us a name of 1 to %(most)s characters.", most=NAME_MAX))
-    password_hash = _UNUSABLE if password is None else _hash(password)
+    return name
+
+
+def register(
+    email: str, password: str | None, name: str, locale: str | None = None, role: Role = Role.CUSTOMER
+) -> Account:
+    """Make an account; raise BadAccount or EmailTaken, each naming the remedy.
+
+    The caller knows that the address is the person's. Without a password, nobody can sign in to it.
+    """
+    normalised, name = normalise_email(email), normalise_name(name)
+    password_hash = passwords.UNUSABLE
+    if password is not None:
+        password_hash = passwords.hash_new(password, of=(normalised, name))
     account = Account(
         email=normalised,
         name=name,
@@ -86,17 +85,11 @@ def authenticate(email: str, password: str) -> Account | None:
 
     A hash made with weaker settings than today's is replaced, since here the password is at hand.
     """
-    password = unicodedata.normalize("NFKC", password)
-    if len(password) > PASSWORD_MAX:
-        password = ""
     account = by_email(email)
-    if account is None:
-        _hasher.hash(password)  # as long as a verification takes
+    if not passwords.matches(account.password_hash if account else passwords.UNUSABLE, password):
         return None
-    if not _matches(account, password):
-        return None
-    if _hasher.check_needs_rehash(account.password_hash):
-        account.password_hash = _hasher.hash(password)
+    assert account is not None
+    account.password_hash = passwords.renewed(account.password_hash, password) or account.password_hash
     return account
 
 
@@ -105,12 +98,12 @@ def by_email(email: str) -> Account | None:
     try:
         normalised = normalise_email(email)
     except BadAccount:
-        return None
+        normalised = ""  # looked up all the same: no address costs what an unknown one does
     return db.session.scalar(select(Account).where(Account.email == normalised))
 
 
 def ensure_account(
-    email: str, password: str, name: str, role: Role = Role.LISTENER, locale: str | None = None
+    email: str, password: str, name: str, role: Role = Role.CUSTOMER, locale: str | None = None
 ) -> Account:
     """The account with this address, made if missing; an existing one gets this password and role. For set-up."""
     account = by_email(email)
@@ -118,8 +111,8 @@ def ensure_account(
         return register(email, password, name, locale=locale, role=role)
     if account.role != role:
         account.role = Role(role)
-    if not _matches(account, unicodedata.normalize("NFKC", password)):
-        account.password_hash = _hash(password)
+    if not passwords.matches(account.password_hash, password):
+        account.password_hash = passwords.hash_new(password, of=(account.email, account.name))
     return account
 
 
@@ -130,21 +123,51 @@ def set_locale(account: Account, locale: str) -> None:
     account.locale = locale
 
 
-def _hash(password: str) -> str:
-    password = unicodedata.normalize("NFKC", password)
-    if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
-        raise BadAccount(
-            _(
-                "A password has %(least)s to %(most)s characters; a few words in a row make a good one.",
-                least=PASSWORD_MIN,
-                most=PASSWORD_MAX,
-            )
+def set_profile(account: Account, *, name: str, locale: str | None, currency: str | None) -> None:
+    """Change how the person is greeted, in which language, and which currency they prefer; None leaves it open."""
+    if currency is not None and currency not in list_currencies():
+        raise BadAccount(_("The shop does not know this currency."))
+    account.name = normalise_name(name)
+    if locale is not None:
+        set_locale(account, locale)
+    else:
+        account.locale = None
+    account.currency = currency
+    db.session.flush()
+
+
+def change_password(account: Account, new: str, *, keep_session: str | None = None) -> None:
+    """Set another password: every other session is signed out, open links end, and the person is told by letter."""
+    account.password_hash = passwords.hash_new(new, of=(account.email, account.name))
+    sessions.revoke_all(account.id, but=keep_session)
+    tokens.end_all(account.id)
+    tell(account, Notice.PASSWORD_CHANGED)
+    audit.record(account.id, "account.password", f"account:{account.id}")
+
+
+def set_role(account: Account, role: Role, *, by: Account | None) -> None:
+    """Make the person something else to the shop. Whoever gains or loses by it signs in anew.
+
+    Raises BadAccount where somebody would change their own role: no admin locks the last admin out by a slip.
+    """
+    if by is not None and by.id == account.id:
+        raise BadAccount(_("Nobody changes their own role. Ask another admin."))
+    if account.role == role:
+        return
+    before, account.role = account.role, Role(role)
+    sessions.revoke_all(account.id)
+    audit.record(by.id if by else None, "account.role", f"account:{account.id}", {"from": str(before), "to": str(role)})
+
+
+def tell(account: Account, notice: Notice, *, to: str | None = None, key: str | None = None, **facts: str) -> None:
+    """Have a letter written to the person, by their name and in their language."""
+    notices.tell(
+        Told(
+            notice=notice,
+            to=to or account.email,
+            locale=account.locale or "en",
+            key=f"account:{notice}:{key or ids.new_id()}",
+            account_id=account.id,
+            facts={"name": account.name, **facts},
         )
-    return _hasher.hash(password)
-
-
-def _matches(account: Account, password: str) -> bool:
-    try:
-        return _hasher.verify(account.password_hash, password)
-    except (VerificationError, InvalidHashError):
-        return False
+    )

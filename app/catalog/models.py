@@ -62,6 +62,16 @@ class Label(Identified, Timestamped, Named, Model):
     __table_args__ = (UniqueConstraint("name"),)
 
 
+class EditorLabel(Model):
+    """A label whose releases an editor may work on."""
+
+    __tablename__ = "editor_label"
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"), primary_key=True)
+    label_id: Mapped[str] = mapped_column(ForeignKey("label.id"), primary_key=True, index=True)
+    given_at: Mapped[datetime]
+
+
 class Genre(Identified, Named, Model):
     """A shelf mark."""
 

@@ -109,9 +109,18 @@ def genre(slug: str) -> Genre | None:
     return db.session.scalars(select(Genre).where(Genre.slug == slug)).one_or_none()
 
 
-def browse(genre: str | None = None, kind: Kind | None = None, page: int = 1, *, include_drafts: bool = False) -> Page:
-    """A page of releases, newest first, of a genre (its slug) and a kind where given."""
+def browse(
+    genre: str | None = None,
+    kind: Kind | None = None,
+    page: int = 1,
+    *,
+    include_drafts: bool = False,
+    only: ColumnElement[bool] | None = None,
+) -> Page:
+    """A page of releases, newest first, of a genre (its slug), a kind, and what `only` tells, where given."""
     query = _visible(select(Release), include_drafts)
+    if only is not None:
+        query = query.where(only)
     if genre is not None:
         query = query.where(Release.genre_id.in_(select(Genre.id).where(Genre.slug == genre)))
     if kind is not None:

@@ -1,4 +1,8 @@
-"""Who may call a route: every view declares it, and this module enforces it."""
+"""Who may call a route: every view declares it, and this module enforces it.
+
+Permissions are for actions. Which role has which stands in `GRANTED`, here and nowhere else; no other code asks what
+role somebody has in order to let them do something.
+"""
 
 from __future__ import annotations
 
@@ -16,20 +20,66 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 class Access(StrEnum):
-    """The kinds of caller a route can be for."""
+    """The kinds of caller a route can be for, where no permission is needed."""
 
     PUBLIC = "public"
     SIGNED_IN = "signed in"
-    EDITOR = "editor"
-    ADMIN = "admin"
     SIGNATURE = "signature"  # the request carries its own proof: a webhook, a signed media URL
 
 
-_ROLES = {Access.EDITOR: {"editor", "admin"}, Access.ADMIN: {"admin"}}
+class Permission(StrEnum):
+    """What only people who run the shop may do."""
+
+    STUDIO = "studio"  # send masters, edit and publish releases: of one's own labels
+    EVERY_LABEL = "every label"  # the same for all labels, and for releases without one
+    ORDERS_READ = "orders.read"  # see anybody's order
+    ORDERS_REFUND = "orders.refund"  # give money back; handle cases
+    PRICES_WRITE = "prices.write"  # coupons, price lists, tax
+    LEDGER_READ = "ledger.read"  # the books, and what the gateway says
+    LETTERS_READ = "letters.read"  # what the shop wrote to people
+    PEOPLE_READ = "people.read"  # find accounts and see how they stand
+    PEOPLE_HELP = "people.help"  # sign somebody out, send a letter for a new password
+    PEOPLE_ROLES = "people.roles"  # give roles and labels
+    AUDIT_READ = "audit.read"  # search the log of what staff did
 
 
-def access(kind: Access) -> Callable[[View], View]:
-    """Declare who may call the view."""
+_SUPPORT = frozenset({Permission.ORDERS_READ, Permission.LETTERS_READ, Permission.PEOPLE_READ, Permission.PEOPLE_HELP})
+_MANAGER = _SUPPORT | {
+    Permission.STUDIO,
+    Permission.EVERY_LABEL,
+    Permission.ORDERS_REFUND,
+    Permission.PRICES_WRITE,
+    Permission.LEDGER_READ,
+    Permission.AUDIT_READ,
+}
+
+# By the value of an account's role. A role that is not named here may do nothing.
+GRANTED: dict[str, frozenset[Permission]] = {
+    "customer": frozenset(),
+    "editor": frozenset({Permission.STUDIO}),
+    "support": _SUPPORT,
+    "manager": _MANAGER,
+    "admin": frozenset(Permission),
+}
+
+
+def allows(role: str, permission: Permission) -> bool:
+    """Whether people of that role may do it."""
+    return permission in GRANTED.get(role, frozenset())
+
+
+def is_staff(role: str) -> bool:
+    """Whether people of that role may do anything a customer may not."""
+    return bool(GRANTED.get(role))
+
+
+def may(permission: Permission) -> bool:
+    """Whether the request comes from somebody who may do it."""
+    return bool(current_user.is_authenticated and current_user.may(permission))
+
+
+def access(kind: Access | Permission) -> Callable[[View], View]:
+    """Declare who may call the view: a kind of caller, or whoever has a permission."""
 
     def declare(view: View) -> View:
         view.access = kind  # type: ignore[attr-defined]
@@ -38,9 +88,14 @@ def access(kind: Access) -> Callable[[View], View]:
     return declare
 
 
-def declared_access(app: Flask, endpoint: str) -> Access | None:
+def declared_access(app: Flask, endpoint: str) -> Access | Permission | None:
     """What the endpoint's view declares, or None."""
     return getattr(app.view_functions.get(endpoint), "access", None)
+
+
+# Rooms that know more of the person add what else must hold, such as a second factor: each is asked of a signed-in
+# caller of a view that is not for everybody, and answers None or what the caller gets instead.
+also_needed: list[Callable[[Access | Permission], Any]] = []
 
 
 def enforce() -> Any:
@@ -54,6 +109,6 @@ def enforce() -> Any:
         return None
     if not current_user.is_authenticated:
         return current_app.login_manager.unauthorized()  # type: ignore[attr-defined]
-    if kind in _ROLES and current_user.role not in _ROLES[kind]:
+    if isinstance(kind, Permission) and not current_user.may(kind):
         raise Forbidden(_("This page is for the people who run the shop."))
-    return None
+    return next((answer for asked in also_needed if (answer := asked(kind)) is not None), None)

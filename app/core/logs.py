@@ -37,9 +37,11 @@ _SHAPES = (
         ),
         rf"\1{HIDDEN}",
     ),
+    # what a letter's link opens with
+    (re.compile(r"(/(?:welcome|password|account/email)/)[A-Za-z0-9_-]{20,}"), rf"\1{HIDDEN}"),
     (re.compile(r"(?i)\b((?:proxy-)?authorization|cookie|set-cookie|stripe-signature)\b(['\"]?\s*[:=]).*"), r"\1\2 *"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"), rf"\1 {HIDDEN}"),
-    (re.compile(r"\b((?:__Host-)?wavecrate|session|remember_token)=[^;\s,\"']+"), rf"\1={HIDDEN}"),
+    (re.compile(r"\b((?:__Host-)?wavecrate(?:-id)?|session|remember_token)=[^;\s,\"']+"), rf"\1={HIDDEN}"),
     (re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@/]+@"), rf"\1{HIDDEN}@"),
     (re.compile(r"\b(?:sk|rk|whsec)_[A-Za-z0-9_]{8,}"), HIDDEN),
     (re.compile(r"[\w.%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}"), "[email]"),

@@ -14,6 +14,8 @@ from sqlalchemy import select
 
 from app.accounts import service as accounts
 from app.accounts.models import Account, Role
+from app.catalog import rights
+from app.catalog import service as catalog
 from app.catalog.models import Artist, Release, Track
 from app.core import clock
 from app.core.db import db
@@ -27,11 +29,11 @@ from app.media import queries as media
 from app.playback import service as playback
 
 LOGINS: tuple[tuple[str, str, str], ...] = (
-    (Role.LISTENER.value, "listener@wavecrate.example", "all-ears-2025"),
+    (Role.CUSTOMER.value, "listener@wavecrate.example", "all-ears-2025"),
     (Role.EDITOR.value, "editor@wavecrate.example", "red-pencil-2025"),
     (Role.ADMIN.value, "admin@wavecrate.example", "all-the-keys-2025"),
 )
-_NAMES = {"listener": "Robin Marlow", "editor": "Sam Okoye", "admin": "Lou Brandt"}
+_NAMES = {"customer": "Robin Marlow", "editor": "Sam Okoye", "admin": "Lou Brandt"}
 
 LISTENERS = 72
 DAYS = 90
@@ -65,9 +67,15 @@ class Listener:
 
 
 def ensure_logins() -> list[tuple[str, str, str]]:
-    """The demo's three accounts as (role, e-mail, password), made or put right. The caller commits."""
+    """The demo's three accounts as (role, e-mail, password), made or put right; the editor has every label there is.
+
+    The caller commits.
+    """
     for role, email, password in LOGINS:
-        accounts.ensure_account(email, password, _NAMES[role], role=Role(role))
+        account = accounts.ensure_account(email, password, _NAMES[role], role=Role(role))
+        if role == Role.EDITOR:
+            for name in sorted({spec.label for spec in RELEASES}):
+                rights.give_label(account, catalog.ensure_label(name))
     return list(LOGINS)
 
 

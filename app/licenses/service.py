@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy import exists, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from app.accounts.models import Account, Role
+from app.accounts.models import Account
+from app.catalog import rights
 from app.catalog.models import Track
 from app.core import clock
 from app.core.db import db
@@ -43,12 +44,12 @@ def revoke(grant_key: str, reason: str) -> bool:
 def may(account_id: str | None, track_id: str, use: Use) -> bool:
     """Whether this person may use this track in this way at this moment.
 
-    Asked afresh of the database each time, so that a refund is felt at the next request. Whoever runs the shop may
-    stream what it sells, to hear it before others do; nobody downloads without a license.
+    Asked afresh of the database each time, so that a refund is felt at the next request. Whoever may edit a
+    release may stream it, to hear it before others do; nobody downloads without a license.
     """
     if account_id is None:
         return False
-    return holds(account_id, track_id) or (Use(use) is Use.STREAM and _is_staff(account_id))
+    return holds(account_id, track_id) or (Use(use) is Use.STREAM and _edits(account_id, track_id))
 
 
 def holds(account_id: str, track_id: str) -> bool:
@@ -66,6 +67,7 @@ def holds(account_id: str, track_id: str) -> bool:
     return bool(db.session.scalar(select(covered)))
 
 
-def _is_staff(account_id: str) -> bool:
+def _edits(account_id: str, track_id: str) -> bool:
     account = db.session.get(Account, account_id, populate_existing=True)
-    return account is not None and account.role in (Role.EDITOR, Role.ADMIN)
+    track = db.session.get(Track, track_id)
+    return track is not None and rights.may_edit(account, track.release)

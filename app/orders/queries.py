@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from app.accounts.models import Account, Role
+from app.accounts.models import Account
+from app.core.auth import Permission
 from app.core.db import db
 from app.orders.models import Order, OrderState
 
 
 def order_for(viewer: Account, order_id: str) -> Order | None:
-    """The order, if it is the viewer's or the viewer runs the shop; else None, as if there were none."""
+    """The order, if it is the viewer's or the viewer may read everybody's; else None, as if there were none."""
     order = db.session.get(Order, order_id)
-    if order is None or (order.account_id != viewer.id and viewer.role != Role.ADMIN):
+    if order is None or (order.account_id != viewer.id and not viewer.may(Permission.ORDERS_READ)):
         return None
     return order
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
+from app.accounts.models import Account
 from app.catalog import queries as catalog
+from app.catalog import rights
 from app.catalog.models import Genre, Kind, Offer, Release, Track
 from app.core.db import db
 from app.discovery import queries as discovery
@@ -129,12 +131,12 @@ def release_page(release: Release, account_id: str | None) -> ReleasePage:
     )
 
 
-def visible_release(release_id: str, account_id: str | None, *, editor: bool) -> Release | None:
-    """The release if this person may see it: published, theirs, or a draft shown to an editor."""
+def visible_release(release_id: str, viewer: Account | None) -> Release | None:
+    """The release if this person may see it: published, theirs, or a draft that is theirs to edit."""
     found = catalog.release(release_id, include_drafts=True)
-    if found is None or found.is_published or editor:
+    if found is None or found.is_published or rights.may_edit(viewer, found):
         return found
-    mine = licenses.owned_track_ids(account_id)
+    mine = licenses.owned_track_ids(viewer.id if viewer else None)
     return found if any(track.id in mine for track in found.tracks) else None
 
 

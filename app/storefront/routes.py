@@ -12,7 +12,7 @@ from flask_login import current_user
 from app.cart import visitor
 from app.catalog import queries as catalog
 from app.catalog.models import Kind
-from app.core.auth import Access, access
+from app.core.auth import Access, Permission, access, may
 from app.core.errors import NotFound
 from app.core.store import settings
 from app.discovery import queries as discovery
@@ -23,15 +23,20 @@ blueprint = Blueprint("storefront", __name__)
 
 SEARCH_LIMIT = 48
 # After signing in nobody wants to be back on these.
-_NOT_ONWARD = (None, "accounts.sign_in", "accounts.sign_up", "storefront.home")
+_NOT_ONWARD = (
+    None,
+    "accounts.forgotten",
+    "accounts.reset",
+    "accounts.second.show",
+    "accounts.sign_in",
+    "accounts.sign_up",
+    "accounts.welcome",
+    "storefront.home",
+)
 
 
 def _account_id() -> str | None:
     return current_user.id if current_user.is_authenticated else None
-
-
-def _is_editor() -> bool:
-    return bool(current_user.is_authenticated and current_user.role in ("editor", "admin"))
 
 
 class Shell:
@@ -81,7 +86,7 @@ class Shell:
     @property
     def studio_url(self) -> str | None:
         """The studio, for those who may."""
-        return url_for("studio.index") if _is_editor() else None
+        return url_for("studio.index") if may(Permission.STUDIO) else None
 
     @staticmethod
     def download_url(release_id: str) -> str:
@@ -142,7 +147,7 @@ def browse() -> str:
 @access(Access.PUBLIC)
 def release(release_id: str) -> str:
     """A release: to hear, to buy, to play."""
-    found = queries.visible_release(release_id, _account_id(), editor=_is_editor())
+    found = queries.visible_release(release_id, current_user if current_user.is_authenticated else None)
     if found is None:
         raise NotFound(_("This release is not on sale. Search for it: it may have a new address."))
     return render_template(

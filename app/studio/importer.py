@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import IntegrityError
 
+from app.accounts.models import Account
 from app.catalog.models import Track
 from app.core.db import db, transaction
 from app.core.errors import Conflict, WavecrateError
@@ -127,9 +128,10 @@ def take_in(
     track_price: Money | None = None,
     publish: bool = False,
     keep_apart: bool = False,
+    by: str | None = None,
     also: Callable[[service.TakenIn], None] = lambda _taken: None,
 ) -> service.TakenIn:
-    """`service.take_in` in a transaction of its own, and `also` within it; see there.
+    """`service.take_in` in a transaction of its own, and `also` within it; see there. `by` is the sender's id.
 
     Where another import makes the same release or track in the same moment, it looks again and finds it there.
     """
@@ -137,7 +139,12 @@ def take_in(
         try:
             with transaction():
                 taken = service.take_in(
-                    one, cover_key=cover_key, price=price, track_price=track_price, keep_apart=keep_apart
+                    one,
+                    cover_key=cover_key,
+                    price=price,
+                    track_price=track_price,
+                    keep_apart=keep_apart,
+                    by=db.session.get_one(Account, by) if by else None,
                 )
                 if publish and taken.added:
                     service.publish_once_ready(taken.release)

@@ -10,7 +10,9 @@ from typing import Any
 from flask_babel import gettext as _
 from sqlalchemy import Select, func, select, true
 
+from app.accounts.models import Account
 from app.catalog import queries as catalog
+from app.catalog import rights
 from app.catalog.models import Release, Track
 from app.core import clock
 from app.core.db import db
@@ -85,9 +87,9 @@ def _readiness(tracks: Sequence[Track], jobs: dict[str, TranscodeJob]) -> Readin
     return Readiness(len(tracks), done, running, share, failed)
 
 
-def releases(page: int = 1) -> catalog.Page:
-    """Every release, the newest first, a page at a time."""
-    return catalog.browse(page=page, include_drafts=True)
+def releases(editor: Account, page: int = 1) -> catalog.Page:
+    """Every release that is the editor's to work on, the newest first, a page at a time."""
+    return catalog.browse(page=page, include_drafts=True, only=rights.editable(editor))
 
 
 def upload(upload_id: str, account_id: str) -> Upload | None:

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from flask import Blueprint, render_template
-from flask_babel import gettext as _
 
-from app.catalog import queries as catalog
 from app.catalog.models import Release, Track
-from app.core.auth import Access, access
-from app.core.errors import NotFound
+from app.core.auth import Permission, access
 from app.media import ingest, ingest_words
+from app.studio import desk
 
 blueprint = Blueprint("reports", __name__)
 
@@ -34,12 +32,10 @@ def rows(release: Release) -> list[Row]:
 
 
 @blueprint.get("/releases/<release_id>/ingest")
-@access(Access.EDITOR)
+@access(Permission.STUDIO)
 def section(release_id: str) -> str:
     """The report by itself, for the page that waits for it."""
-    release = catalog.release(release_id, include_drafts=True)
-    if release is None:
-        raise NotFound(_("There is no such release."))
+    release = desk.release(release_id)
     return render_template("studio/_ingest_report.html", release=release, ingest=rows(release))
 
 

@@ -9,15 +9,15 @@ from flask_babel import gettext as _
 from flask_login import current_user
 
 from app.catalog import queries as catalog
-from app.catalog.models import Release, Track
-from app.core.auth import Access, access
+from app.catalog.models import Release
+from app.core.auth import Permission, access
 from app.core.db import transaction
-from app.core.errors import NotFound, WavecrateError
+from app.core.errors import WavecrateError
 from app.core.i18n import locale_code
 from app.core.store import media_store
 from app.media import queries as media
 from app.media.models import JobState
-from app.studio import api, covers, queries, reports, service, subtitles, uploads
+from app.studio import api, covers, desk, labels, queries, reports, service, subtitles, uploads
 from app.studio.forms import FORM_PARTS, ActionForm, ReleaseForm, cell_name
 from app.studio.models import Upload
 from transcoder.accepted import CALLED, SUFFIXES
@@ -26,6 +26,7 @@ blueprint = Blueprint("studio", __name__, url_prefix="/studio")
 blueprint.register_blueprint(api.blueprint)
 blueprint.register_blueprint(reports.blueprint)
 blueprint.register_blueprint(subtitles.blueprint)
+blueprint.register_blueprint(labels.blueprint)
 
 COVER_UPLOAD_LIMIT = 12 * 1024**2
 _FORM_TEXT_LIMIT = 2 * 1024**2
@@ -40,10 +41,10 @@ def _room_for_a_long_release(endpoint: str | None, _values: dict[str, Any] | Non
 
 
 @blueprint.get("")
-@access(Access.EDITOR)
+@access(Permission.STUDIO)
 def index() -> str:
     """Every release and how far it is; what was sent lately."""
-    page = queries.releases(request.args.get("page", 1, type=int))
+    page = queries.releases(desk.editor(), request.args.get("page", 1, type=int))
     recent = [u for u in queries.recent_uploads(current_user.id) if u.track_id is None]
     return render_template(
         "studio/index.html",
@@ -56,12 +57,12 @@ def index() -> str:
 
 
 @blueprint.get("/upload")
-@access(Access.EDITOR)
+@access(Permission.STUDIO)
 def upload() -> str:
     """Send masters from the browser; with `track`, a new master of that track."""
     track = None
     if request.args.get("track"):
-        track = _track(request.args["track"])
+        track = desk.track(request.args["track"])
     pending = queries.pending_uploads(current_user.id)
     return render_template(
         "studio/upload.html",
@@ -76,25 +77,25 @@ def upload() -> str:
 
 
 @blueprint.get("/uploads/<upload_id>")
-@access(Access.EDITOR)
+@access(Permission.STUDIO)
 def upload_status(upload_id: str) -> str:
     """What has become of an upload, as a piece of a page that asks again until there is an end."""
     return _upload_fragment(upload_id)
 
 
 @blueprint.get("/releases/<release_id>")
-@access(Access.EDITOR)
+@access(Permission.STUDIO)
 def edit(release_id: str) -> str:
     """A release, to be changed."""
-    found = _release(release_id)
+    found = desk.release(release_id)
     return _edit_page(found, ReleaseForm.of(found))
 
 
 @blueprint.post("/releases/<release_id>")
-@access(Access.EDITOR)
+@access(Permission.STUDIO)
 def save(release_id: str) -> Any:
     """Keep what the editor changed."""
-    found = _release(release_id)
+    found = desk.release(release_id)
     form = ReleaseForm.of(found)
     if not form.validate_on_submit():
         return _edit_page(found, form), 422
@@ -103,13 +104,13 @@ def save(release_id: str) -> Any:
         if form.cover.data:
             cover_key = covers.store_cover(media_store(), form.cover.data.read(COVER_UPLOAD_LIMIT + 1))
         with transaction():
-            service.edit_release(_release(release_id), changes_in(form), cover_key=cover_key)
+            service.edit_release(desk.release(release_id), changes_in(form), desk.editor(), cover_key=cover_key)
     except covers.BadImage as error:
         form.cover.errors = [str(error)]
         return _edit_page(found, form), 422
     except WavecrateError as error:
         form.title.errors = [*form.title.errors, str(error)]
-        return _edit_page(_release(release_id), form), 422
+        return _edit_page(desk.release(release_id), form), 422
     flash(_("Saved."), "success")
     return redirect(url_for("studio.edit", release_id=release_id), 303)
 
@@ -143,29 +144,29 @@ def changes_in(form: ReleaseForm) -> service.ReleaseEdit:
 
 
 @blueprint.get("/releases/<release_id>/state")
-@access(Access.EDITOR)
+@access(Permission.STUDIO)
 def release_state(release_id: str) -> str:
     """How far a release is, as a piece of a page; `small` for the list."""
-    found = _release(release_id)
+    found = desk.release(release_id)
     template = "studio/_row_state.html" if request.args.get("small") else "studio/_publishing.html"
     return render_template(template, **_state(found))
 
 
 @blueprint.get("/releases/<release_id>/recordings")
-@access(Access.EDITOR)
+@access(Permission.STUDIO)
 def recordings(release_id: str) -> str:
     """What can be heard of each track and what is being made, as a piece of a page."""
-    found = _release(release_id)
+    found = desk.release(release_id)
     return render_template("studio/_recordings.html", **_state(found))
 
 
 @blueprint.post("/releases/<release_id>/publish")
-@access(Access.EDITOR)
+@access(Permission.STUDIO)
 def publish(release_id: str) -> Any:
     """Show it in the shop; with `when=ready`, as soon as its tracks can be heard."""
     try:
         with transaction():
-            found = _release(release_id)
+            found = desk.release(release_id)
             if request.form.get("when") == "ready":
                 service.publish_once_ready(found)
             else:
@@ -180,21 +181,21 @@ def publish(release_id: str) -> Any:
 
 
 @blueprint.post("/releases/<release_id>/unpublish")
-@access(Access.EDITOR)
+@access(Permission.STUDIO)
 def unpublish(release_id: str) -> Any:
     """Take it out of the shop; who bought it keeps it."""
     with transaction():
-        service.unpublish(_release(release_id))
+        service.unpublish(desk.release(release_id))
     flash(_("It is a draft again. Who bought it keeps it."), "success")
     return redirect(url_for("studio.edit", release_id=release_id), 303)
 
 
 @blueprint.post("/tracks/<track_id>/retry")
-@access(Access.EDITOR)
+@access(Permission.STUDIO)
 def retry(track_id: str) -> Any:
     """Transcode a track again after a failure; a page that asks from script gets the pieces of it that changed."""
     with transaction():
-        found = _track(track_id)
+        found = desk.track(track_id)
         service.retry(found)
     if "HX-Request" in request.headers and "HX-Boosted" not in request.headers:
         return render_template("studio/_retried.html", retried=found, **_state(found.release))
@@ -251,17 +252,3 @@ def _sent_bytes(sent: Upload) -> int:
     if sent.arrived_at is not None:
         return sent.size
     return max(0, queries.announced_count(sent.id) - 1) * (sent.part_size or 0)
-
-
-def _track(track_id: str) -> Track:
-    found = catalog.track(track_id, include_drafts=True)
-    if found is None:
-        raise NotFound(_("There is no such track."))
-    return found
-
-
-def _release(release_id: str) -> Release:
-    found = catalog.release(release_id, include_drafts=True)
-    if found is None:
-        raise NotFound(_("There is no such release."))
-    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -9,11 +10,14 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 from sqlalchemy import select
 
+from app.accounts.models import Account
 from app.catalog import queries as catalog_queries
+from app.catalog import rights
 from app.catalog import service as catalog
-from app.catalog.models import Artist, Kind, Release, Track
+from app.catalog.models import Artist, Kind, Label, Release, Track
+from app.core.auth import Permission
 from app.core.db import db
-from app.core.errors import WavecrateError
+from app.core.errors import Forbidden, WavecrateError
 from app.core.money import Money
 from app.media import queries as media_queries
 from app.media import service as media
@@ -75,15 +79,22 @@ def take_in(
     price: Money | None = None,
     track_price: Money | None = None,
     keep_apart: bool = False,
+    by: Account | None = None,
 ) -> TakenIn:
     """Make or complete the release of a group of stored masters, and put the new ones on the transcoder's queue.
 
     A master that is there already changes nothing. One that has the place and title of an older track is that track's
     new master. `keep_apart` makes a release of its own that later imports won't add to. Without a price nothing is
     offered. The masters must lie in the store before this is called.
+
+    `by` is who sent them: what they may not work on is left alone, and their release is of a label of theirs, the one
+    that the tags name or else their first. None is the terminal, which may do anything. Raises NotYourLabel for
+    somebody without a label.
     """
-    known = _existing(group, keep_apart)
-    release = known or _new_release(group, None if keep_apart else group.key)
+    label = _label_for(group, by)
+    keys = [] if keep_apart else _import_keys(group, label, by)
+    known = _existing(group, keys, by)
+    release = known or _new_release(group, label, keys[0] if keys else None)
     result = TakenIn(release)
     held = _masters(release)
     earlier = list(release.tracks)
@@ -109,22 +120,25 @@ def fair_track_price(price: Money, tracks: int) -> Money:
     return Money(min(price.minor, max(LEAST_TRACK_PRICE, share // 10 * 10 + 9)), price.currency)
 
 
-def edit_release(release: Release, wanted: ReleaseEdit, *, cover_key: str | None = None) -> None:
+def edit_release(release: Release, wanted: ReleaseEdit, by: Account, *, cover_key: str | None = None) -> None:
     """Bring a release to what the editor wants; raise WavecrateError, and change nothing, where that can't be.
 
     Tracks that are not named stay as they are. A published release keeps its price.
     """
     if wanted.price is None and (release.is_published or release.publish_when_ready):
         raise NotReady(_("A published release needs a price. Unpublish it first, or give it one."))
+    label = rights.label_for(by, wanted.label)
     before = (release.title, release.title_zh)
     artist = catalog.ensure_artist(wanted.artist)
-    catalog.set_chinese_name(artist, wanted.artist_zh)
+    if catalog.clean(wanted.artist_zh, catalog.NAME_LIMIT) != artist.name_zh:
+        _may_rename(by, artist, release)
+        catalog.set_chinese_name(artist, wanted.artist_zh)
     catalog.update_release(
         release,
         title=wanted.title,
         title_zh=wanted.title_zh,
         artist=artist,
-        label=catalog.ensure_label(wanted.label) if wanted.label and wanted.label.strip() else None,
+        label=catalog.ensure_label(label) if label and label.strip() else None,
         genre=catalog.ensure_genre(wanted.genre) if wanted.genre and wanted.genre.strip() else None,
         released_on=wanted.released_on,
         description=wanted.description,
@@ -237,13 +251,38 @@ def _lock(release: Release) -> None:
     db.session.scalars(locking.execution_options(populate_existing=True)).one()
 
 
-def _existing(group: Group, keep_apart: bool) -> Release | None:
+def _may_rename(by: Account, artist: Artist, release: Release) -> None:
+    others = [one for one in catalog_queries.releases_of_artist(artist.id, include_drafts=True) if one is not release]
+    if not all(rights.may_edit(by, one) for one in others):
+        raise Forbidden(
+            _("“%(name)s” has releases of other labels too. Ask a manager to change the name.", name=artist.name)
+        )
+
+
+def _label_for(group: Group, by: Account | None) -> Label | None:
+    named = group.first("label")
+    if by is None or by.may(Permission.EVERY_LABEL):
+        return catalog.ensure_label(named) if named else None
+    rights.some_label(by)
+    own = rights.labels(by)
+    return next((label for label in own if label.name.casefold() == (named or "").strip().casefold()), own[0])
+
+
+def _import_keys(group: Group, label: Label | None, by: Account | None) -> list[str]:
+    """What the group's release is found by; the first is what a new one gets. An editor of some labels is not in the
+    way of others, nor they in theirs, so theirs has the label in it."""
+    if by is None or by.may(Permission.EVERY_LABEL):
+        return [group.key]
+    of_label = hashlib.sha256(f"{label.id if label else ''}:{group.key}".encode()).hexdigest()
+    return [of_label, group.key]
+
+
+def _existing(group: Group, keys: list[str], by: Account | None) -> Release | None:
     """The release that an earlier import made of the same thing, locked: two imports add one after the other."""
-    release = None if keep_apart else catalog_queries.release_by_import_key(group.key)
-    if release is None:
-        # The artist's name may have been mended, or a guest have joined: the recordings themselves say it is the same.
-        same = [r for r in queries.releases_with_masters(f.sha256 for f in group.files) if _same_title(r, group)]
-        release = same[0] if same else None
+    found = [r for key in keys if (r := catalog_queries.release_by_import_key(key)) is not None]
+    # The artist's name may have been mended, or a guest have joined: the recordings themselves say it is the same.
+    found += [r for r in queries.releases_with_masters(f.sha256 for f in group.files) if _same_title(r, group)]
+    release = next((r for r in found if by is None or rights.may_edit(by, r)), None)
     if release is not None:
         _lock(release)
     return release
@@ -258,14 +297,14 @@ def _masters(release: Release) -> dict[str, Track]:
     return {sha256: by_id[track_id] for sha256, track_id in queries.masters_of(release).items() if track_id in by_id}
 
 
-def _new_release(group: Group, import_key: str | None) -> Release:
-    label, genre, year = group.first("label"), group.genre, group.year
+def _new_release(group: Group, label: Label | None, import_key: str | None) -> Release:
+    genre, year = group.genre, group.year
     return catalog.create_release(
         title=group.title,
         title_zh=group.title_zh,
         artist=catalog.ensure_artist(group.artist, group.artist_zh),
         kind=Kind.FILM if group.is_film else Kind.AUDIO,
-        label=catalog.ensure_label(label) if label else None,
+        label=label,
         genre=catalog.ensure_genre(genre) if genre else None,
         released_on=date(year, 1, 1) if year else None,
         description=group.files[0].tags.comment if group.is_film else None,

@@ -12,12 +12,12 @@ from flask_wtf.file import FileField, FileRequired
 from wtforms import BooleanField, StringField
 from wtforms.validators import Length
 
-from app.catalog import queries as catalog
 from app.catalog.models import Kind, Release, Track
-from app.core.auth import Access, access
+from app.core.auth import Permission, access
 from app.core.db import transaction
 from app.core.errors import NotFound, WavecrateError
 from app.media import subtitles
+from app.studio import desk
 from app.studio.forms import ActionForm
 from transcoder import captions, languages
 
@@ -65,7 +65,7 @@ def section(release: Release, form: SubtitleForm | None = None) -> dict[str, Any
 
 
 @blueprint.post("/releases/<release_id>/subtitles")
-@access(Access.EDITOR)
+@access(Permission.STUDIO)
 def add(release_id: str) -> Any:
     """Take a file of subtitles for the film."""
     release, track = _film(release_id)
@@ -90,7 +90,7 @@ def add(release_id: str) -> Any:
 
 
 @blueprint.post("/releases/<release_id>/subtitles/<subtitle_id>/remove")
-@access(Access.EDITOR)
+@access(Permission.STUDIO)
 def remove(release_id: str, subtitle_id: str) -> Any:
     """Take subtitles out of the film."""
     _release, track = _film(release_id)
@@ -105,7 +105,7 @@ def remove(release_id: str, subtitle_id: str) -> Any:
 
 
 def _film(release_id: str) -> tuple[Release, Track]:
-    release = catalog.release(release_id, include_drafts=True)
-    if release is None or release.kind != Kind.FILM or not release.tracks:
+    release = desk.release(release_id)
+    if release.kind != Kind.FILM or not release.tracks:
         raise NotFound(_("There is no such film."))
     return release, release.tracks[0]

@@ -11,7 +11,9 @@ from procrastinate import JobContext
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from app.accounts.models import Account
 from app.catalog import queries as catalog
+from app.catalog import rights
 from app.catalog.models import Track
 from app.core import clock, queue, workplace
 from app.core.db import db, transaction
@@ -59,7 +61,7 @@ def receive_upload(upload_id: str) -> None:
     upload = db.session.get(Upload, upload_id)
     if upload is None or upload.track_id is not None or upload.refused is not None:
         return
-    key, filename, replaces_id = keys.upload(upload.id), upload.filename, upload.replaces_id
+    key, filename, replaces_id, sender = keys.upload(upload.id), upload.filename, upload.replaces_id, upload.account_id
     part_size = upload.part_size or upload.size
     announced = queries.announced_parts(upload_id)
     db.session.rollback()
@@ -74,32 +76,36 @@ def receive_upload(upload_id: str) -> None:
             candidate = importer.examine(copy, name=filename)
             importer.store_master(store, candidate)
             if replaces_id is not None:
-                _replace(upload_id, replaces_id, candidate)
+                _replace(upload_id, replaces_id, candidate, sender)
             else:
-                _take_in(upload_id, candidate)
+                _take_in(upload_id, candidate, sender)
         except ObjectMissing:
             _refuse(upload_id, NotMedia(N_("did not arrive. Send it again")))
             return
+        except rights.NotYourLabel:
+            _refuse(upload_id, NotMedia(N_("was not taken: you have no label yet. Ask for yours, and send it again")))
         except NotMedia as error:
             _refuse(upload_id, error)
     store.delete(key)
 
 
-def _take_in(upload_id: str, candidate: Candidate) -> None:
+def _take_in(upload_id: str, candidate: Candidate, sender: str) -> None:
     (one,) = group([candidate])
     importer.take_in(
         one,
         importer.find_cover(media_store(), one),
         # Files of one album join; a loose file never becomes part of what is there under the same name.
         keep_apart=not one.is_album,
+        by=sender,
         also=lambda taken: _finish(upload_id, (taken.added + taken.already)[0][1]),
     )
 
 
-def _replace(upload_id: str, track_id: str, candidate: Candidate) -> None:
+def _replace(upload_id: str, track_id: str, candidate: Candidate, sender: str) -> None:
     with transaction():
         track = catalog.track(track_id, include_drafts=True)
-        if track is None:
+        # The sender's label may have been taken from them while the file was on its way.
+        if track is None or not rights.may_edit(db.session.get(Account, sender), track.release):
             raise NotMedia(N_("was meant for a track that is gone"))
         service.replace_master(track, candidate)
         _finish(upload_id, track)

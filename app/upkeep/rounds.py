@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from app.accounts import limits, sessions, tokens
 from app.core import clock
 from app.core.db import transaction
 from app.core.holdings import HoldingKind
@@ -25,6 +26,9 @@ from app.upkeep import service
 from app.upkeep.survey import Fault, OnProgress, Orphan, Problem, Survey, survey
 
 log = logging.getLogger("wavecrate.upkeep")
+
+_ENDED_KEPT = timedelta(days=30)  # what support may be asked about
+_TRIES_KEPT = timedelta(days=1)  # longer than any limit looks back
 
 AGAIN = "on the queue, to be made again"
 WHEN_ASKED = "given up, to be packed again when somebody asks"
@@ -157,6 +161,8 @@ def sweep(*, at_once: bool = False) -> Round:
     clear_away(made, at_once=at_once)
     with transaction():
         plays = playback.forget_ended(clock.now() - timedelta(days=settings().play_session_keep_days))
+    with transaction():
+        _forget_people()
     for problem in made.survey.problems:
         log.error("%s of %s is %s: %s", problem.key, problem.holding.name, problem.fault, problem.says)
     log.info(
@@ -168,6 +174,14 @@ def sweep(*, at_once: bool = False) -> Round:
         len(made.survey.problems),
     )
     return made
+
+
+def _forget_people() -> None:
+    """What proved somebody's address, or let them in, and does so no longer."""
+    now = clock.now()
+    sessions.forget(now - _ENDED_KEPT)
+    tokens.forget(now - _ENDED_KEPT)
+    limits.forget(now - _TRIES_KEPT)
 
 
 def _put_off(made: Round, known: dict[str, datetime], *, at_once: bool) -> None:

@@ -24,6 +24,8 @@ ENTRY_POINTS = {
     "pages.py",
     "visitor.py",
     "api.py",
+    "people.py",
+    "second.py",
 }
 
 

@@ -24,8 +24,8 @@ def test_down_leaves_nothing_and_up_brings_everything_back(settings: Settings) -
     before = _tables(settings)
     with psycopg.connect(settings.libpq_url) as connection:
         connection.execute(
-            "INSERT INTO account (id, email, name, password_hash, role, created_at)"
-            " VALUES ('bcdfghjkmnpqrstv', 'a@example.org', 'A', 'x', 'listener', now())"
+            "INSERT INTO account (id, email, name, password_hash, role, second_factor, created_at)"
+            " VALUES ('bcdfghjkmnpqrstv', 'a@example.org', 'A', 'x', 'customer', false, now())"
         )
         connection.execute("INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES ('default', 'nothing')")
     migrate.downgrade(settings.sqlalchemy_url, "base")

@@ -52,6 +52,7 @@ def live_shop(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Ite
         update={
             "base_url": f"http://127.0.0.1:{shop_port}",
             "stripe_api_base": f"http://127.0.0.1:{sandbox_port}",
+            "rate_limit_scale": 50,  # every visitor of the run has one address
             "upload_part_mib": 5,  # the least there is: a small file has several parts
         }
     )

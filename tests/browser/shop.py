@@ -10,6 +10,9 @@ from pathlib import Path
 from flask import Flask
 from playwright.sync_api import Page
 
+from app.core.db import db
+from tests.support import letters
+
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "test-results"
 PASSWORD = "correct horse battery"
@@ -43,12 +46,23 @@ class Shop:
         return self.release_url("Night Ferry")
 
 
-def sign_up(page: Page) -> str:
-    """Make an account by its form; return its e-mail."""
+def letter(shop: Shop, email: str, onward: str | None = None) -> str:
+    """Where the link of a letter leads that was sent to a newcomer."""
+    with shop.app.app_context():
+        link = letters.invitation(email, onward)
+        db.session.remove()
+    return link
+
+
+def sign_up(page: Page, shop: Shop) -> str:
+    """Make an account by its forms, the letter in between; return its e-mail."""
     email = f"listener{next(_numbers)}@example.org"
     page.goto("/sign-up")
-    page.get_by_label("Name", exact=True).fill("Ada")
     page.get_by_label("E-mail").fill(email)
+    page.locator("#main").get_by_role("button", name="Send me a link").click()
+    page.get_by_role("heading", name="Look into your mail").wait_for()
+    page.goto(letter(shop, email))
+    page.get_by_label("Name", exact=True).fill("Ada")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.locator("#main").get_by_role("button", name="Make an account").click()
     page.wait_for_url("**/")

@@ -40,7 +40,7 @@ def film(live_shop: Shop, tmp_path: Path) -> str:
 
 
 def test_sound_subtitles_and_chapters_are_chosen_in_the_player(live_shop: Shop, film: str, page: Page) -> None:
-    sign_up(page)
+    sign_up(page, live_shop)
     buy(page, film)
     page.goto(film)
     page.get_by_role("button", name="Play the film").click()

@@ -22,7 +22,7 @@ def plays_on(page: Page, selector: str = ".player__audio") -> None:
 
 
 def test_a_newcomer_signs_up_buys_streams_and_downloads(page: Page, live_shop: Shop, tmp_path: Path) -> None:
-    sign_up(page)
+    sign_up(page, live_shop)
     page.goto(live_shop.album)
     page.get_by_role("button", name="Add to cart").click()
     expect(page.get_by_role("heading", name="Your cart")).to_be_visible()
@@ -54,7 +54,7 @@ def test_a_newcomer_signs_up_buys_streams_and_downloads(page: Page, live_shop: S
 
 
 def test_a_refund_silences_the_stream(page: Page, live_shop: Shop) -> None:
-    sign_up(page)
+    sign_up(page, live_shop)
     buy(page, live_shop.album)
     order_url = page.url
     page.goto(live_shop.album)
@@ -85,7 +85,7 @@ def test_a_refund_silences_the_stream(page: Page, live_shop: Shop) -> None:
 
 
 def test_a_film_plays_in_its_page(page: Page, live_shop: Shop) -> None:
-    sign_up(page)
+    sign_up(page, live_shop)
     buy(page, live_shop.film)
     page.goto(live_shop.film)
     page.get_by_role("button", name="Play the film").click()
@@ -97,7 +97,7 @@ def test_a_film_plays_in_its_page(page: Page, live_shop: Shop) -> None:
 
 
 def test_music_plays_on_while_one_browses_and_resumes_where_it_was_left(page: Page, live_shop: Shop) -> None:
-    sign_up(page)
+    sign_up(page, live_shop)
     buy(page, live_shop.album)
     page.goto(live_shop.album)
     page.get_by_role("button", name="Play Low Water").click()
@@ -144,7 +144,7 @@ def test_previews_play_for_anybody_one_at_a_time(page: Page, live_shop: Shop) ->
 
 @pytest.mark.parametrize("path", ["masters", "downloads", "archives"])
 def test_a_media_path_opens_nothing_else(page: Page, live_shop: Shop, path: str) -> None:
-    sign_up(page)
+    sign_up(page, live_shop)
     buy(page, live_shop.release_url("Copper"))
     page.goto(live_shop.release_url("Copper"))
     with page.expect_response("**/play/*") as answer:

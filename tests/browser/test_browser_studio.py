@@ -17,7 +17,7 @@ SLOW = 90_000  # a transcode on a busy machine
 
 def sign_in_as_editor(page: Page, shop: Shop) -> None:
     with shop.app.app_context(), transaction():
-        accounts.ensure_account("studio@example.org", PASSWORD, "Edda", role=Role.EDITOR)
+        accounts.ensure_account("studio@example.org", PASSWORD, "Edda", role=Role.MANAGER)
     page.goto("/sign-in?next=/studio")
     page.get_by_label("E-mail").fill("studio@example.org")
     page.get_by_label("Password", exact=True).fill(PASSWORD)

@@ -137,7 +137,7 @@ def test_a_bought_track_gets_a_new_master_and_nobody_hears_a_mixture(
     _until(live_shop, track_id, JobState.DONE)
 
     # The buyer listens …
-    sign_up(page)
+    sign_up(page, live_shop)
     buy(page, f"/releases/{release_id}")
     page.goto(f"/releases/{release_id}")
     page.get_by_role("button", name="Play Undertow").click()

@@ -8,7 +8,8 @@ import itertools
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from flask.testing import FlaskClient
 
-from app.accounts.models import Account
+from app.accounts import login, sessions
+from app.accounts.models import Account, AccountSession
 from app.catalog.models import Artist, Kind, Release, Status, Track
 from app.core import clock
 from app.core.db import db
@@ -73,11 +74,16 @@ def own(account: Account, *, release: Release | None = None, track: Track | None
     return key
 
 
-def sign_in(client: FlaskClient, account: Account) -> None:
-    """Give the client the session cookie that a sign-in would have given it."""
-    with client.session_transaction() as session:
-        session["_user_id"] = account.id
-        session["_fresh"] = True
+def sign_in(client: FlaskClient, account: Account, *, second_factor: bool = True) -> AccountSession:
+    """Give the client the cookie that a sign-in would have given it; the session is committed."""
+    made, token = sessions.begin(
+        account, remembered=False, address="127.0.0.1", user_agent="a test", second_factor=second_factor
+    )
+    db.session.commit()
+    with client.application.app_context():
+        name = login.cookie_name()
+    client.set_cookie(name, token)
+    return made
 
 
 def rendition(

@@ -103,38 +103,13 @@ def test_signing_in_begins_a_new_session_and_signing_out_ends_it(app: Flask, cli
     answer = sign_in(client, ada.email, PASSWORD, next="/cart")
     assert (answer.status_code, answer.location) == (303, "/cart")
     with client.session_transaction() as session:
-        assert session["_user_id"] == ada.id
         assert "planted" not in session
+        assert not [name for name in session if name.startswith("_user") or ada.id in str(session[name])]
     assert client.get("/orders").status_code == 200
     assert client.get("/sign-in?next=/orders").location == "/orders"
     assert client.post("/sign-out").status_code == 303
     assert client.get("/orders", headers={"Accept": "text/html"}).location == "/sign-in?next=/orders"
     assert client.get("/sign-out").status_code == 405
-
-
-def test_who_asks_to_be_remembered_is_and_is_forgotten_at_sign_out(app: Flask, client: FlaskClient) -> None:
-    ada = register()
-    sign_in(client, ada.email, PASSWORD, remember="y")
-    assert client.get_cookie("remember_token") is not None
-    client.delete_cookie("wavecrate")
-    assert client.get("/orders").status_code == 200
-    client.post("/sign-out")
-    assert client.get_cookie("remember_token") is None
-    assert client.get("/orders").status_code == 302
-
-
-def test_signing_up_signs_in_and_errors_stand_by_their_fields(app: Flask, client: FlaskClient) -> None:
-    form = {"name": "Ada", "email": "ada@example.org", "password": PASSWORD}
-    bad = client.post("/sign-up", data={"name": "", "email": "ada", "password": "short"})
-    assert bad.status_code == 422
-    for message in ("Tell us your name.", "This is no e-mail address", "A password has 8 to 200 characters."):
-        assert message in bad.text
-    answer = client.post("/sign-up", data=form | {"next": "//evil.test"})
-    assert (answer.status_code, answer.location) == (303, "/")
-    assert "Welcome, Ada." in client.get("/cart").text
-    again = app.test_client().post("/sign-up", data=form)
-    assert again.status_code == 422
-    assert "Sign in instead" in again.text
 
 
 @pytest.mark.parametrize(

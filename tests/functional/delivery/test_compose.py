@@ -280,7 +280,7 @@ def browser(composed: Composed) -> Browser:
 
 
 def test_sign_in_play_and_hear_it_through_the_edge(composed: Composed, browser: Browser) -> None:
-    assert {cookie.name for cookie in browser.session.cookies} >= {"__Host-wavecrate"}
+    assert {cookie.name for cookie in browser.session.cookies} >= {"__Host-wavecrate", "__Host-wavecrate-id"}
     page = browser.get("/")
     token = re.search(r'name="csrf-token" content="([^"]+)"', page.text)
     headers = {

@@ -111,7 +111,7 @@ def sale(request: pytest.FixtureRequest, settings: Settings, store: S3Store, tmp
             play = made.press_play()
             assert play.status_code == 200, play.text
             made.player.folder = play.json()["playlist"].removesuffix("multivariant.m3u8")
-            made.player.cookie = f"wavecrate={buyer.session.cookies['wavecrate']}"
+            made.player.cookie = f"wavecrate-id={buyer.session.cookies['wavecrate-id']}"
             yield made
 
 

@@ -88,7 +88,7 @@ def test_an_import_is_listened_to_and_the_studio_says_what_was_found(
     assert reports[ids[1]] == ingest.Report("done")
 
     editor = rows.account("Edda")
-    editor.role = Role.EDITOR
+    editor.role = Role.MANAGER
     db.session.commit()
     rows.sign_in(client, editor)
     page = client.get(f"/studio/releases/{release.id}/ingest").text

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import func, select
-from support import rows
+from support import letters, rows
 from support.shop import Browser, LiveShop, live_shop, offer
 
 from app.accounts import service as accounts
@@ -57,7 +58,10 @@ def is_paid() -> bool:
 
 def sign_up(browser: Browser, email: str = "ada@example.org") -> None:
     browser.get("/sign-up")
-    page = browser.submit("/sign-up", name="Ada", email=email, password=PASSWORD)
+    assert browser.submit("/sign-up", email=email).status_code == 200
+    link = letters.invitation(email)
+    browser.get(link)
+    page = browser.submit(link, name="Ada", password=PASSWORD)
     assert page.status_code == 200, page.text
 
 
@@ -86,7 +90,11 @@ def test_a_guest_fills_a_cart_signs_up_pays_and_owns_the_music(live: LiveShop) -
     assert "/sign-in" in browser.page.url
     assert "next=/cart" in browser.page.url
     browser.get(browser.page.url.replace("sign-in", "sign-up"))
-    browser.submit("/sign-up", name="Ada", email="Ada@Example.org", password=PASSWORD)
+    with letters.collected() as told:
+        browser.submit("/sign-up", email="Ada@Example.org")
+    link = letters.path_of(told[0])
+    browser.get(link)
+    browser.submit(urlsplit(link).path, name="Ada", password=PASSWORD)
     assert browser.page.url == f"{live.url}/cart"
     assert "Tides" in browser.page.text
 

@@ -41,7 +41,7 @@ def test_a_draft_is_seen_by_editors_only(client: FlaskClient) -> None:
     assert "Unheard" not in _text(client, "/search?q=unheard").split("<main")[1].split("No match for")[0]
     _text(client, f"/releases/{draft.id}", 404)
     listener, editor = rows.account(), rows.account("Ed")
-    editor.role = Role.EDITOR
+    editor.role = Role.MANAGER
     db.session.commit()
     rows.sign_in(client, listener)
     _text(client, f"/releases/{draft.id}", 404)

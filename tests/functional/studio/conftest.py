@@ -12,9 +12,9 @@ from app.core.db import db
 
 @pytest.fixture
 def editor(client: FlaskClient) -> Account:
-    """An editor, signed in."""
+    """Somebody who may work on every label's releases, signed in."""
     account = rows.account("Edda")
-    account.role = Role.EDITOR
+    account.role = Role.MANAGER
     db.session.commit()
     rows.sign_in(client, account)
     return account

@@ -36,7 +36,7 @@ def film(app: Flask) -> Release:
 def editor(client: FlaskClient, film: Release) -> FlaskClient:
     """Somebody who may."""
     who = rows.account()
-    who.role = Role.EDITOR
+    who.role = Role.MANAGER
     db.session.commit()
     rows.sign_in(client, who)
     return client

@@ -68,7 +68,7 @@ def upload(begun: dict[str, Any]) -> Upload:
 
 def other_editor(client: FlaskClient) -> None:
     other = rows.account("Other")
-    other.role = Role.EDITOR
+    other.role = Role.MANAGER
     db.session.commit()
     rows.sign_in(client, other)
 

@@ -17,6 +17,7 @@ from support import rows
 from support.instance import environment
 from support.pipeline import transcode
 
+from app.accounts.models import Account
 from app.core.db import db
 from app.engines.postgres import POSTGRES_BIN_PATH
 from app.factory import create_app
@@ -108,8 +109,7 @@ def test_everything_lost_and_brought_back(
     again.config["WTF_CSRF_ENABLED"] = False
     with again.app_context():
         customer = again.test_client()
-        with customer.session_transaction() as session:
-            session["_user_id"], session["_fresh"] = owner_id, True
+        rows.sign_in(customer, db.session.get_one(Account, owner_id))
         assert customer.get("/readyz").status_code == 200
         assert play(customer, track_id) == heard
         db.session.remove()

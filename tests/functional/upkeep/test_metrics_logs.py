@@ -14,7 +14,7 @@ import requests
 from flask import Flask
 from media_samples import make_audio
 from prometheus_client.parser import text_string_to_metric_families
-from support import rows
+from support import letters, rows
 from support.instance import Instance, eventually, running
 from support.shop import Browser, offer
 
@@ -77,7 +77,11 @@ def test_a_play_a_checkout_a_download_and_jobs_leave_no_secret_in_any_log(
     with shop(settings, tmp_path, **secret) as instance:
         browser = Browser(instance.url)
         browser.get("/sign-up")
-        browser.submit("/sign-up", name="Ada", email=EMAIL, password=PASSWORD)
+        browser.submit("/sign-up", email=EMAIL)
+        link = letters.invitation(EMAIL)
+        seen.add(link.rpartition("/")[2])
+        browser.get(link)
+        browser.submit(link, name="Ada", password=PASSWORD)
         csrf = token_of(browser)
         browser.session.post(
             f"{instance.url}/cart/items", data={"offer_id": offered.id, "csrf_token": csrf}, timeout=30
