@@ -21,8 +21,10 @@ FEATURES = (
     "downloads",
     "playback",
     "cart",
+    "wishlist",
     "discovery",
     "media",
+    "pricing",
     "accounts",
 )
 

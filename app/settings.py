@@ -7,6 +7,7 @@ fills in the rest, so that a command in a second terminal finds the same databas
 from __future__ import annotations
 
 import os
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
@@ -86,6 +87,15 @@ class Settings(BaseSettings):
         default="127.0.0.1,::1", description="whose word on a request is believed: addresses and networks, with commas"
     )
 
+    tax_prices: Literal["inclusive", "exclusive"] = Field(
+        default="inclusive", description="whether prices hold the tax or it comes on top"
+    )
+    tax_home: str = Field(default="", description="the country the shop is established in, ISO 3166")
+    tax_countries: str = Field(default="", description="where the shop collects VAT, with commas; EU: its members")
+    vat_number_check: Literal["format", "confirmed"] = Field(
+        default="format", description="what a VAT number needs for reverse charge: check digits, or a register's word"
+    )
+
     recommender_factors: int = Field(default=64, ge=2, le=64)
     default_locale: Literal["en", "zh_Hans"] = "en"
 
@@ -114,6 +124,14 @@ class Settings(BaseSettings):
             except ValueError:
                 raise ValueError(f"{part!r} is no address or network; write them like 127.0.0.1,10.0.0.0/8") from None
         return value
+
+    @field_validator("tax_home", "tax_countries")
+    @classmethod
+    def _countries(cls, value: str) -> str:
+        for part in filter(None, (part.strip() for part in value.split(","))):
+            if not re.fullmatch(r"[A-Za-z]{2}", part):
+                raise ValueError(f"{part!r} is no country code; write them like EU,GB,NO")
+        return value.upper()
 
     @model_validator(mode="after")
     def _production_is_strict(self) -> Settings:

@@ -71,7 +71,7 @@ def tracks_by_ids(ids: Sequence[str]) -> list[Track]:
 def offer(offer_id: str) -> Offer | None:
     """The offer if it can be bought now: active, and of a published release."""
     found = db.session.get(Offer, offer_id)
-    return found if found is not None and found.active and found.subject_release.is_published else None
+    return found if found is not None and found.on_sale else None
 
 
 def artist(artist_id: str, *, include_drafts: bool = False) -> Artist | None:
