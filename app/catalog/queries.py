@@ -98,6 +98,11 @@ def releases_by_ids(ids: Sequence[str], *, include_drafts: bool = False) -> list
     return [found[one] for one in ids if one in found]
 
 
+def labels() -> list[Label]:
+    """Every label, by name."""
+    return list(db.session.scalars(select(Label).order_by(Label.name)))
+
+
 def genres(*, include_drafts: bool = False) -> list[Genre]:
     """The genres that something to be seen is filed under, by name."""
     filed = _visible(select(Release.genre_id), include_drafts).where(Release.genre_id.is_not(None))

@@ -9,6 +9,8 @@ from enum import StrEnum
 from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, Numeric, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from app.accounts.models import Account
+from app.catalog.models import Label, Release
 from app.core import clock
 from app.core.db import Identified, Model, Timestamped
 from app.core.money import Money
@@ -81,6 +83,10 @@ class CouponScope(Identified, Model):
     release_id: Mapped[str | None] = mapped_column(ForeignKey("release.id"))
     label_id: Mapped[str | None] = mapped_column(ForeignKey("label.id"))
     account_id: Mapped[str | None] = mapped_column(ForeignKey("account.id"))
+
+    release: Mapped[Release | None] = relationship(lazy="select")
+    label: Mapped[Label | None] = relationship(lazy="select")
+    account: Mapped[Account | None] = relationship(lazy="select")
 
 
 class CouponCode(Identified, Timestamped, Model):

@@ -58,6 +58,11 @@ class Shell:
         return url_for("orders.history")
 
     @property
+    def wishlist_url(self) -> str:
+        """What the person would like to have."""
+        return url_for("wishlist.show")
+
+    @property
     def sign_in_url(self) -> str:
         """Sign-in, and then back to the page being read."""
         readable = request.method == "GET" and request.endpoint not in _NOT_ONWARD
@@ -72,6 +77,11 @@ class Shell:
     def language_url(self) -> str:
         """Where another language is posted."""
         return url_for("accounts.set_language")
+
+    @property
+    def coupons_url(self) -> str | None:
+        """The coupons, for those who may."""
+        return url_for("pricing.index") if current_user.is_authenticated and current_user.role == "admin" else None
 
     @property
     def studio_url(self) -> str | None:

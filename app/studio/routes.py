@@ -17,13 +17,14 @@ from app.core.i18n import locale_code
 from app.core.store import media_store
 from app.media import queries as media
 from app.media.models import JobState
-from app.studio import api, covers, queries, reports, service, subtitles, uploads
+from app.studio import api, covers, offers, queries, reports, service, subtitles, uploads
 from app.studio.forms import FORM_PARTS, ActionForm, ReleaseForm, cell_name
 from app.studio.models import Upload
 from transcoder.accepted import CALLED, SUFFIXES
 
 blueprint = Blueprint("studio", __name__, url_prefix="/studio")
 blueprint.register_blueprint(api.blueprint)
+blueprint.register_blueprint(offers.blueprint)
 blueprint.register_blueprint(reports.blueprint)
 blueprint.register_blueprint(subtitles.blueprint)
 

@@ -104,6 +104,8 @@ EDITORS_ONLY = (
     ("post", "/studio/releases/{release}/unpublish"),
     ("post", "/studio/tracks/{track}/retry"),
     ("get", "/studio/releases/{release}/ingest"),
+    ("get", "/studio/releases/{release}/offers"),
+    ("post", "/studio/releases/{release}/offers"),
     ("post", "/studio/releases/{release}/subtitles"),
     ("post", "/studio/releases/{release}/subtitles/none/remove"),
 )
