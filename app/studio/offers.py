@@ -1,4 +1,4 @@
-"""How a release is sold: at a price, at the buyer's own, for nothing; in which currencies; and whether it is lent."""
+"""The page on which an editor says how a release is sold and lent."""
 
 from __future__ import annotations
 
@@ -6,159 +6,17 @@ from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask_babel import gettext as _
-from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
-from wtforms import FieldList, Form, FormField, HiddenField, IntegerField, RadioField, StringField, ValidationError
-from wtforms.validators import NumberRange, Optional
-from wtforms.widgets import TextInput
 
 from app.catalog import queries as catalog
-from app.catalog.models import Offer, Release
-from app.catalog.offers import MOST_RENTAL_DAYS, RENTAL_HOURS
+from app.catalog.models import Release
 from app.core.auth import Access, access
 from app.core.db import transaction
 from app.core.errors import NotFound, WavecrateError
-from app.core.money import BadAmount, Money, parse_money
 from app.studio import service
-from app.studio.forms import CURRENCIES, CurrencyField, Fault, cell_name, written
+from app.studio.forms import cell_name
+from app.studio.sale_form import OffersForm
 
 blueprint = Blueprint("offers", __name__)
-
-DEFAULT_RENTAL_DAYS = 30
-_AMOUNT = {"inputmode": "decimal", "size": 8, "autocomplete": "off"}
-
-
-class ListRow(Form):
-    """The prices in one more currency."""
-
-    currency = HiddenField()
-    price = StringField(_l("Price"), render_kw=_AMOUNT)
-    rental = StringField(_l("Rental"), render_kw=_AMOUNT)
-
-
-class OffersForm(FlaskForm):
-    """Everything that is asked for a release."""
-
-    selling = RadioField(
-        _l("How it is sold"),
-        choices=[
-            ("fixed", _l("At a price")),
-            ("open", _l("The buyer names the amount: the price below, or more")),
-            ("free", _l("Free: nothing is asked, and nothing can be given")),
-            ("none", _l("Not for sale")),
-        ],
-    )
-    price = StringField(_l("Price, or the least"), description=_l("Like 9.90."), render_kw=_AMOUNT)
-    currency = CurrencyField(_l("Currency"))
-    rental_price = StringField(_l("Rental"), description=_l("Empty: it is not lent."), render_kw=_AMOUNT)
-    rental_days = IntegerField(
-        _l("Days until the first play"),
-        description=_l("From the first play on it plays for %(hours)s hours.", hours=RENTAL_HOURS),
-        validators=[Optional(), NumberRange(1, MOST_RENTAL_DAYS)],
-        widget=TextInput(),
-        render_kw={"inputmode": "numeric", "size": 4},
-    )
-    prices = FieldList(FormField(ListRow))
-
-    @classmethod
-    def of(cls, release: Release) -> OffersForm:
-        """The form as the release is sold now; where it was sent, as it was filled in."""
-        offer, rental = release.offer, release.rental
-        main = offer or rental
-        form = cls(
-            data={
-                "selling": _selling(offer),
-                "price": written(offer),
-                "currency": main.currency if main else CURRENCIES[0],
-                "rental_price": written(rental),
-                "rental_days": (rental.rental_days if rental else None) or DEFAULT_RENTAL_DAYS,
-                "prices": [
-                    {"currency": code, "price": _listed(offer, code), "rental": _listed(rental, code)}
-                    for code in sorted({*CURRENCIES, *(offer.currencies if offer else ())})
-                ],
-            }
-        )
-        form.currency.allow(main.currency if main else None)
-        return form
-
-    def validate_price(self, field: StringField) -> None:
-        """There is one exactly where one is asked."""
-        amount = self._amount(field, self.currency.data)
-        if self.selling.data == "fixed" and amount is None:
-            raise ValidationError(_("Give a price, or choose another way to sell it."))
-        if self.selling.data == "fixed" and amount is not None and amount.minor == 0:
-            raise ValidationError(_("A price is more than nothing. Choose “Free” where nothing is asked."))
-
-    def validate_rental_price(self, field: StringField) -> None:
-        """A rental costs something."""
-        amount = self._amount(field, self.currency.data)
-        if amount is not None and amount.minor == 0:
-            raise ValidationError(_("A rental costs more than nothing. Leave it empty where there is none."))
-
-    def validate_prices(self, field: FieldList) -> None:
-        """Each amount is one of its row's currency; each cell says what is wrong."""
-        wrong = False
-        for row in field:
-            for cell in (row.form.price, row.form.rental):
-                try:
-                    amount = self._amount(cell, row.form.currency.data)
-                    if amount is not None and amount.minor == 0 and not self._may_be_nothing(cell, row.form):
-                        raise ValidationError(_("A price is more than nothing. Leave it empty where there is none."))
-                except ValidationError as error:
-                    cell.errors = [str(error)]
-                    wrong = True
-        if wrong:
-            raise ValidationError(_("Some prices cannot be saved as they are."))
-
-    def wanted(self) -> service.SaleTerms:
-        """What was filled in, in the service's words."""
-        selling, currency = self.selling.data, self.currency.data
-        nothing = Money(0, currency)
-        price = self._amount(self.price, currency)
-        return service.SaleTerms(
-            price={"free": nothing, "none": None, "open": price or nothing}.get(selling, price),
-            open_price=selling == "open",
-            rental_price=self._amount(self.rental_price, currency),
-            rental_days=self.rental_days.data or DEFAULT_RENTAL_DAYS,
-            prices=self._list("price") if selling in ("fixed", "open") else [],
-            rental_prices=self._list("rental"),
-        )
-
-    def faults(self) -> list[Fault]:
-        """Everything that is wrong, from top to bottom."""
-        found = [
-            Fault(field.id, str(field.label.text), " ".join(map(str, field.errors)))
-            for field in self
-            if field.errors and field is not self.prices
-        ]
-        for number, row in enumerate(self.prices, 1):
-            found += [
-                Fault(cell.id, cell_name(cell.label.text, number), " ".join(map(str, cell.errors)))
-                for cell in (row.form.price, row.form.rental)
-                if cell.errors
-            ]
-        return found
-
-    def _may_be_nothing(self, cell: StringField, row: ListRow) -> bool:
-        return cell is row.price and self.selling.data == "open"
-
-    def _list(self, column: str) -> list[Money]:
-        amounts = [
-            self._amount(getattr(row.form, column), row.form.currency.data)
-            for row in self.prices
-            if row.form.currency.data != self.currency.data
-        ]
-        return [amount for amount in amounts if amount is not None]
-
-    @staticmethod
-    def _amount(field: StringField, currency: str | None) -> Money | None:
-        text = (field.data or "").strip()
-        if not text:
-            return None
-        try:
-            return parse_money(text.replace(",", "."), currency or CURRENCIES[0])
-        except BadAmount as error:
-            raise ValidationError(str(error)) from None
 
 
 @blueprint.get("/releases/<release_id>/offers")
@@ -196,16 +54,3 @@ def _release(release_id: str) -> Release:
     if found is None:
         raise NotFound(_("There is no such release."))
     return found
-
-
-def _selling(offer: Offer | None) -> str:
-    if offer is None:
-        return "none"
-    if offer.open_price:
-        return "open"
-    return "free" if offer.is_free else "fixed"
-
-
-def _listed(offer: Offer | None, currency: str) -> str:
-    rows = offer.prices if offer else []
-    return next((str(row.price.decimal) for row in rows if row.currency == currency), "")
