@@ -14,7 +14,7 @@ from app.core.db import transaction
 from app.core.errors import NotFound, WavecrateError
 from app.studio import service
 from app.studio.forms import cell_name
-from app.studio.sale_form import OffersForm
+from app.studio.sale_form import OffersForm, TrackToComeForm
 
 blueprint = Blueprint("offers", __name__)
 
@@ -43,6 +43,20 @@ def save(release_id: str) -> Any:
         return _page(_release(release_id), form), 422
     flash(_("Saved."), "success")
     return redirect(url_for("studio.offers.show", release_id=release_id), 303)
+
+
+@blueprint.post("/releases/<release_id>/tracks")
+@access(Access.EDITOR)
+def announce(release_id: str) -> Any:
+    """Put a track without a master on a release that is to come: it is shown in its place until there is one."""
+    form = TrackToComeForm()
+    if not form.validate_on_submit():
+        flash(" ".join(map(str, form.title.errors)) or _("A track needs a title."), "error")
+    else:
+        with transaction():
+            service.announce(_release(release_id), form.title.data or "")
+        flash(_("The track is in the list. Send its master when there is one."), "success")
+    return redirect(url_for("studio.edit", release_id=release_id, _anchor="recordings"), 303)
 
 
 def _page(release: Release, form: OffersForm) -> str:

@@ -20,6 +20,7 @@ from app.media.models import JobState
 from app.studio import api, covers, offers, queries, reports, service, subtitles, uploads
 from app.studio.forms import FORM_PARTS, ActionForm, ReleaseForm, cell_name
 from app.studio.models import Upload
+from app.studio.sale_form import TrackToComeForm
 from transcoder.accepted import CALLED, SUFFIXES
 
 blueprint = Blueprint("studio", __name__, url_prefix="/studio")
@@ -211,6 +212,7 @@ def _edit_page(release: Release, form: ReleaseForm) -> str:
         cover_limit=COVER_UPLOAD_LIMIT,
         ingest=reports.rows(release),
         cell_name=cell_name,
+        to_come=TrackToComeForm(formdata=None),
         **_state(release),
     )
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from wtforms import FieldList, Form, FormField, HiddenField, IntegerField, RadioField, StringField, ValidationError
-from wtforms.validators import NumberRange, Optional
+from wtforms.validators import DataRequired, Length, NumberRange, Optional
 from wtforms.widgets import TextInput
 
 from app.catalog.models import Offer, Release
 from app.catalog.offers import MOST_RENTAL_DAYS, RENTAL_HOURS
+from app.catalog.service import TITLE_LIMIT
 from app.core.money import BadAmount, Money, parse_money
 from app.studio import service
 from app.studio.forms import CURRENCIES, CurrencyField, Fault, cell_name, written
@@ -149,6 +150,12 @@ class OffersForm(FlaskForm):
             return parse_money(text.replace(",", "."), currency or CURRENCIES[0])
         except BadAmount as error:
             raise ValidationError(str(error)) from None
+
+
+class TrackToComeForm(FlaskForm):
+    """A track that has no master yet."""
+
+    title = StringField(_("Title"), validators=[DataRequired(_("A track needs a title.")), Length(max=TITLE_LIMIT)])
 
 
 def _selling(offer: Offer | None) -> str:

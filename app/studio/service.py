@@ -200,6 +200,13 @@ def sell(release: Release, terms: SaleTerms) -> None:
         offers.set_price_list(lent, terms.rental_prices)
 
 
+def announce(release: Release, title: str) -> Track:
+    """A place in a release that is to come out, for a track whose master comes later; raise NotReady for any other."""
+    if not release.is_awaited:
+        raise NotReady(_("Only a release that is still to come out has tracks without a master. Upload the master."))
+    return catalog.add_track(release, title=title)
+
+
 def publish(release: Release) -> None:
     """Show the release to the public; raise NotReady or catalog's Incomplete, which say what is missing.
 

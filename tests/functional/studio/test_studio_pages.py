@@ -106,6 +106,7 @@ EDITORS_ONLY = (
     ("get", "/studio/releases/{release}/ingest"),
     ("get", "/studio/releases/{release}/offers"),
     ("post", "/studio/releases/{release}/offers"),
+    ("post", "/studio/releases/{release}/tracks"),
     ("post", "/studio/releases/{release}/subtitles"),
     ("post", "/studio/releases/{release}/subtitles/none/remove"),
 )
