@@ -14,6 +14,7 @@ from app.catalog.models import Release
 from app.core import clock
 from app.core.db import db, transaction
 from app.core.money import Money
+from tests.functional.studio.test_studio_pages import filled
 
 
 def priced(minor: int = 990, *, tracks: int = 1, published: bool = True) -> Release:
@@ -69,8 +70,6 @@ def test_it_is_free_or_the_buyer_names_the_amount(editor: Account, client: Flask
 def test_saving_the_release_itself_changes_nothing_of_it(
     editor: Account, client: FlaskClient, selling: str, price: str, expected: int
 ) -> None:
-    from tests.functional.studio.test_studio_pages import filled
-
     release = priced()
     sell(client, release, selling=selling, price=price)
     before = release.offer
