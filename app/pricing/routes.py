@@ -15,11 +15,12 @@ from app.catalog import queries as catalog
 from app.core.auth import Access, access
 from app.core.db import transaction
 from app.core.errors import NotFound
-from app.pricing import coupons, queries
+from app.pricing import coupons, queries, visitor
 from app.pricing.forms import CodesForm, CouponForm
 from app.pricing.models import Coupon
 
 blueprint = Blueprint("pricing", __name__, url_prefix="/admin/coupons")
+blueprint.add_app_template_filter(visitor.asked, "asked")
 
 
 @blueprint.get("")

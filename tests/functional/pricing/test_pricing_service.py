@@ -7,13 +7,14 @@ from decimal import Decimal
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from support import rows
 
 from app.catalog import offers
 from app.catalog.models import Offer
 from app.core.db import db, transaction
 from app.core.money import Money
-from app.pricing import service
+from app.pricing import service, visitor
 from app.pricing.contract import Buyer, Holding, Place, TaxRate, VatAnswer, VatNumber, Verdict
 from app.pricing.models import TaxEvidence
 from app.pricing.quoting import quote
@@ -141,3 +142,14 @@ def test_the_card_settles_what_did_not_agree(
         service.add_card_country("order1", "US")  # the first card's word stays
     assert (kept.agreement, kept.card_country) == (after, card or "US")
     assert service.add_card_country("no such order", "FR") is None
+
+
+def test_a_visitor_is_shown_their_own_currency_where_there_is_a_price_in_it(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = priced("Tides", USD=1090).subject_release
+    page = f"/releases/{release.id}"
+    assert "€9.90" in client.get(page).text
+    for currency, shown in (("USD", "$10.90"), ("JPY", "€9.90"), (None, "€9.90")):
+        monkeypatch.setattr(visitor, "currency", lambda chosen=currency: chosen)
+        assert f'buy__price">{shown}<' in client.get(page).text
