@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
@@ -26,7 +25,8 @@ from wtforms.validators import DataRequired, Length, NumberRange, Optional
 from wtforms.widgets import TextInput
 
 from app.accounts.models import Account
-from app.catalog.models import Label, Release
+from app.catalog import queries as catalog
+from app.catalog.models import Label
 from app.core.db import db
 from app.core.money import BadAmount, parse_money
 from app.pricing.contract import CurrencyTerms
@@ -36,7 +36,6 @@ from app.pricing.coupons import MOST_CODES, CouponWish
 CURRENCIES = ("EUR", "USD", "GBP", "CNY", "HKD", "TWD", "JPY", "SGD", "CHF", "AUD", "CAD")
 _AMOUNT = {"inputmode": "decimal", "size": 8, "autocomplete": "off"}
 _COUNT = {"inputmode": "numeric", "size": 6, "autocomplete": "off"}
-_RELEASE = re.compile(r"(?:^|/releases/)([0-9A-Za-z]{16})/?(?:[?#].*)?$")
 
 
 class TermsRow(Form):
@@ -165,8 +164,7 @@ class CouponForm(FlaskForm):
     def _releases(self) -> list[str]:
         found = []
         for line in _lines(self.releases):
-            match = _RELEASE.search(line)
-            release = db.session.get(Release, match[1]) if match else None
+            release = catalog.release_at(line)
             if release is None:
                 raise ValidationError(_("There is no release at “%(line)s”.", line=line[:100]))
             found.append(release.id)

@@ -49,6 +49,7 @@ class ReleasePage:
     also: list[Release]
     owned_releases: set[str] = field(default_factory=set)
     wished: bool = False
+    bundles: list[Offer] = field(default_factory=list)
 
     @property
     def owned(self) -> bool:
@@ -130,6 +131,7 @@ def release_page(release: Release, account_id: str | None) -> ReleasePage:
         also=discovery.fans_also_bought(release.id, account_id, SHELF),
         owned_releases=licenses.owned_release_ids(account_id),
         wished=wishlist.is_wished(account_id, release.id),
+        bundles=[bundle for bundle in catalog.bundles(release.id) if bundle.on_sale],
     )
 
 

@@ -11,7 +11,7 @@ from flask_login import current_user
 
 from app.cart import visitor
 from app.catalog import queries as catalog
-from app.catalog.models import Kind
+from app.catalog.models import Kind, OfferKind
 from app.core.auth import Access, access
 from app.core.errors import NotFound
 from app.core.store import settings
@@ -155,6 +155,21 @@ def release(release_id: str) -> str:
         page=queries.release_page(found, _account_id()),
         cart_offer_ids=visitor.offer_ids(),
         base_url=settings().base_url,
+    )
+
+
+@blueprint.get("/bundles/<offer_id>")
+@access(Access.PUBLIC)
+def bundle(offer_id: str) -> str:
+    """Several releases sold as one."""
+    found = catalog.offer(offer_id)
+    if found is None or found.kind != OfferKind.BUNDLE:
+        raise NotFound(_("This bundle is not on offer any more. Its releases may be sold one by one."))
+    return render_template(
+        "storefront/bundle.html",
+        bundle=found,
+        cart_offer_ids=visitor.offer_ids(),
+        owned=licenses.owned_release_ids(_account_id()),
     )
 
 

@@ -17,7 +17,7 @@ from app.core.i18n import locale_code
 from app.core.store import media_store
 from app.media import queries as media
 from app.media.models import JobState
-from app.studio import api, covers, offers, queries, reports, service, subtitles, uploads
+from app.studio import api, bundles, covers, offers, queries, reports, service, subtitles, uploads
 from app.studio.forms import FORM_PARTS, ActionForm, ReleaseForm, cell_name
 from app.studio.models import Upload
 from app.studio.sale_form import TrackToComeForm
@@ -25,6 +25,7 @@ from transcoder.accepted import CALLED, SUFFIXES
 
 blueprint = Blueprint("studio", __name__, url_prefix="/studio")
 blueprint.register_blueprint(api.blueprint)
+blueprint.register_blueprint(bundles.blueprint)
 blueprint.register_blueprint(offers.blueprint)
 blueprint.register_blueprint(reports.blueprint)
 blueprint.register_blueprint(subtitles.blueprint)

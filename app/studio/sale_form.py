@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
-from wtforms import FieldList, Form, FormField, HiddenField, IntegerField, RadioField, StringField, ValidationError
+from wtforms import (
+    BooleanField,
+    FieldList,
+    Form,
+    FormField,
+    HiddenField,
+    IntegerField,
+    RadioField,
+    StringField,
+    TextAreaField,
+    ValidationError,
+)
 from wtforms.validators import DataRequired, Length, NumberRange, Optional
 from wtforms.widgets import TextInput
 
+from app.catalog import queries as catalog
 from app.catalog.models import Offer, Release
 from app.catalog.offers import MOST_RENTAL_DAYS, RENTAL_HOURS
+from app.catalog.offers import TITLE_LIMIT as BUNDLE_TITLE_LIMIT
 from app.catalog.service import TITLE_LIMIT
 from app.core.money import BadAmount, Money, parse_money
 from app.studio import service
@@ -148,6 +161,55 @@ class OffersForm(FlaskForm):
             return None
         try:
             return parse_money(text.replace(",", "."), currency or CURRENCIES[0])
+        except BadAmount as error:
+            raise ValidationError(str(error)) from None
+
+
+class BundleForm(FlaskForm):
+    """Several releases sold as one."""
+
+    title = StringField(
+        _("Title"), validators=[DataRequired(_("A bundle needs a title.")), Length(max=BUNDLE_TITLE_LIMIT)]
+    )
+    title_zh = StringField(
+        _("Chinese title"), validators=[Length(max=BUNDLE_TITLE_LIMIT)], render_kw={"lang": "zh-Hans"}
+    )
+    releases = TextAreaField(
+        _("Releases"),
+        description=_("Addresses of their pages, one a line, in the order they are shown."),
+        validators=[DataRequired(_("A bundle holds two releases or more, each once."))],
+        render_kw={"rows": 5},
+    )
+    price = StringField(
+        _("Price"), description=_("Like 9.90."), validators=[DataRequired(_("Give a price."))], render_kw=_AMOUNT
+    )
+    currency = CurrencyField(_("Currency"))
+    open_price = BooleanField(_("The buyer names the amount: this price, or more"))
+
+    def validate_releases(self, field: TextAreaField) -> None:
+        """Every line names a release there is."""
+        self.members()
+
+    def validate_price(self, field: StringField) -> None:
+        """It is an amount in the chosen currency."""
+        self.amount()
+
+    def members(self) -> list[Release]:
+        """The releases, in the order they were typed."""
+        found = []
+        for line in (self.releases.data or "").splitlines():
+            if not line.strip():
+                continue
+            release = catalog.release_at(line)
+            if release is None:
+                raise ValidationError(_("There is no release at “%(line)s”.", line=line.strip()[:100]))
+            found.append(release)
+        return found
+
+    def amount(self) -> Money:
+        """The price; of an open one, the least."""
+        try:
+            return parse_money((self.price.data or "").replace(",", "."), self.currency.data or CURRENCIES[0])
         except BadAmount as error:
             raise ValidationError(str(error)) from None
 

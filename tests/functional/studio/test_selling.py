@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from support import rows
 
 from app.accounts.models import Account
-from app.catalog import offers
+from app.catalog import offers, queries
 from app.catalog.models import Release
 from app.core import clock
 from app.core.db import db, transaction
@@ -141,3 +141,31 @@ def test_a_release_to_come_is_published_with_places_for_its_tracks(editor: Accou
     assert "Later" in page
     assert "You pay now, and hear and download it from that day on" in page
     assert "Pre-order</button>" in page
+
+
+def test_a_bundle_is_made_shown_and_taken_off_the_shelf(editor: Account, client: FlaskClient) -> None:
+    one, two = rows.release("One"), rows.release("Two")
+    typed = {
+        "title": "Both of them",
+        "title_zh": "两张",
+        "releases": f"https://shop.example/releases/{two.id}\n\n/studio/releases/{one.id}?lang=en",
+        "price": "15,00",
+        "currency": "EUR",
+    }
+    for wrong in ({"releases": two.id}, {"releases": "nowhere"}, {"price": "0"}, {"price": "x"}, {"title": " "}):
+        answer = client.post("/studio/bundles", data=typed | wrong)
+        assert answer.status_code == 422, wrong
+        assert 'class="field__error"' in answer.text, wrong
+    assert client.post("/studio/bundles", data=typed).status_code == 303
+    (bundle,) = queries.bundles()
+    assert [release.title for release in bundle.releases] == ["Two", "One"]
+    assert "Two · One" in client.get("/studio/bundles").text
+    page = client.get(f"/bundles/{bundle.id}").text
+    for said in ("Both of them", "€15.00", f"/releases/{one.id}", f"/releases/{two.id}"):
+        assert said in page, said
+    assert f"/bundles/{bundle.id}" in client.get(f"/releases/{one.id}").text
+    assert client.post(f"/studio/bundles/{bundle.id}/retire").status_code == 303
+    assert client.post(f"/studio/bundles/{bundle.id}/retire").status_code == 404
+    assert client.get(f"/bundles/{bundle.id}").status_code == 404
+    assert f"/bundles/{bundle.id}" not in client.get(f"/releases/{one.id}").text
+    assert client.get(f"/bundles/{priced().offer.id}").status_code == 404  # type: ignore[union-attr]
