@@ -13,7 +13,6 @@ from app.core.auth import Access, access
 from app.core.db import transaction
 from app.core.errors import NotFound, WavecrateError
 from app.studio import service
-from app.studio.forms import cell_name
 from app.studio.sale_form import OffersForm, TrackToComeForm
 
 blueprint = Blueprint("offers", __name__)
@@ -60,7 +59,7 @@ def announce(release_id: str) -> Any:
 
 
 def _page(release: Release, form: OffersForm) -> str:
-    return render_template("studio/offers.html", release=release, form=form, cell_name=cell_name)
+    return render_template("studio/offers.html", release=release, form=form)
 
 
 def _release(release_id: str) -> Release:

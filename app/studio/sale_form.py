@@ -26,7 +26,7 @@ from app.catalog.offers import TITLE_LIMIT as BUNDLE_TITLE_LIMIT
 from app.catalog.service import TITLE_LIMIT
 from app.core.money import BadAmount, Money, parse_money
 from app.studio import service
-from app.studio.forms import CURRENCIES, CurrencyField, Fault, cell_name, written
+from app.studio.forms import CURRENCIES, CurrencyField, Fault, written
 
 DEFAULT_RENTAL_DAYS = 30
 _AMOUNT = {"inputmode": "decimal", "size": 8, "autocomplete": "off"}
@@ -106,8 +106,12 @@ class OffersForm(FlaskForm):
             for cell in (row.form.price, row.form.rental):
                 try:
                     amount = self._amount(cell, row.form.currency.data)
-                    if amount is not None and amount.minor == 0 and not self._may_be_nothing(cell, row.form):
+                    if amount is None:
+                        continue
+                    if amount.minor == 0 and not (cell is row.form.price and self.selling.data == "open"):
                         raise ValidationError(_("A price is more than nothing. Leave it empty where there is none."))
+                    if amount.currency == self.currency.data:
+                        raise ValidationError(_("This is the currency of the price above. Leave it empty here."))
                 except ValidationError as error:
                     cell.errors = [str(error)]
                     wrong = True
@@ -135,16 +139,13 @@ class OffersForm(FlaskForm):
             for field in self
             if field.errors and field is not self.prices
         ]
-        for number, row in enumerate(self.prices, 1):
+        for row in self.prices:
             found += [
-                Fault(cell.id, cell_name(cell.label.text, number), " ".join(map(str, cell.errors)))
+                Fault(cell.id, f"{row.form.currency.data}, {cell.label.text}", " ".join(map(str, cell.errors)))
                 for cell in (row.form.price, row.form.rental)
                 if cell.errors
             ]
         return found
-
-    def _may_be_nothing(self, cell: StringField, row: ListRow) -> bool:
-        return cell is row.price and self.selling.data == "open"
 
     def _list(self, column: str) -> list[Money]:
         amounts = [

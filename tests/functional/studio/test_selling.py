@@ -94,6 +94,7 @@ def test_saving_the_release_itself_changes_nothing_of_it(
         {"rental_price": "3", "rental_days": "400"},
         {"prices-1-price": "9.90"},
         {"prices-2-price": "0"},
+        {"prices-0-price": "9.90"},
         {"prices-2-rental": "x"},
         {"prices-2-currency": "ZZZ", "prices-2-price": "1"},
         {"selling": "none"},
