@@ -15,8 +15,10 @@ from app.media import models as media
 from app.orders import models as orders
 from app.payments import models as payments
 from app.playback import models as playback
+from app.pricing import models as pricing
 from app.studio import models as studio
 from app.upkeep import models as upkeep
+from app.wishlist import models as wishlist
 
 ROOMS = (
     accounts,
@@ -31,7 +33,9 @@ ROOMS = (
     orders,
     payments,
     playback,
+    pricing,
     studio,
     upkeep,
+    wishlist,
 )
 metadata = Base.metadata

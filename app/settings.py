@@ -167,6 +167,14 @@ class Settings(BaseSettings):
     seller_name: str = Field(default="Wavecrate", max_length=200, description="who sells, as invoices say it")
     seller_address: str = Field(default="", max_length=500, description="its lines with | between them")
     seller_vat_id: str | None = None
+    tax_prices: Literal["inclusive", "exclusive"] = Field(
+        default="inclusive", description="whether prices hold the tax or it comes on top"
+    )
+    tax_home: str = Field(default="", description="the country the shop is established in, ISO 3166")
+    tax_countries: str = Field(default="", description="where the shop collects VAT, with commas; EU: its members")
+    vat_number_check: Literal["format", "confirmed"] = Field(
+        default="format", description="what a VAT number needs for reverse charge: check digits, or a register's word"
+    )
 
     recommender_factors: int = Field(default=64, ge=2, le=64)
     default_locale: Literal["en", "zh_Hans"] = "en"
@@ -210,6 +218,14 @@ class Settings(BaseSettings):
             except ValueError:
                 raise ValueError(f"{part!r} is no address or network; write them like 127.0.0.1,10.0.0.0/8") from None
         return value
+
+    @field_validator("tax_home", "tax_countries")
+    @classmethod
+    def _countries(cls, value: str) -> str:
+        for part in filter(None, (part.strip() for part in value.split(","))):
+            if not re.fullmatch(r"[A-Za-z]{2}", part):
+                raise ValueError(f"{part!r} is no country code; write them like EU,GB,NO")
+        return value.upper()
 
     @model_validator(mode="after")
     def _production_is_strict(self) -> Settings:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app.accounts.models import Account
 from app.cart.models import Cart, CartItem
 from app.cart.queries import cart_of
-from app.catalog.models import Offer
+from app.catalog.models import Offer, OfferKind
 from app.core import ids
 from app.core.db import db
 from app.core.errors import Conflict, NotFound
@@ -182,7 +182,8 @@ def clear_bought(account_id: str, offers: list[Offer]) -> None:
 
 def on_sale(offer: Offer) -> bool:
     """Whether the public may buy it now."""
-    return offer.active and offer.subject_release.is_published
+    # An order can neither lend, nor sell several releases at once, nor be without a payment.
+    return offer.on_sale and offer.kind == OfferKind.BUY and offer.price_minor > 0
 
 
 def _is_owned(offer: Offer, account_id: str | None) -> bool:

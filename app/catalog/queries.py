@@ -5,6 +5,7 @@ Relationships load in a fixed number of queries however many releases a page sho
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select, union_all
 
-from app.catalog.models import Artist, Genre, Kind, Label, Offer, Release, Status, Track
+from app.catalog.models import Artist, BundledRelease, Genre, Kind, Label, Offer, OfferKind, Release, Status, Track
 from app.core.db import db
 
 PAGE_SIZE = 24
@@ -21,6 +22,7 @@ _MAX_QUERY = 100
 # Share of a word's trigrams that must be met for it to count as a misspelling: one wrong, missing or
 # doubled letter in a word of six leaves about this much.
 _TYPO = 0.4
+_RELEASE_PAGE = re.compile(r"(?:^|/releases/)([0-9A-Za-z]{16})/?(?:[?#].*)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,21 @@ def release(release_id: str, *, include_drafts: bool = False) -> Release | None:
     return db.session.scalars(_visible(select(Release), include_drafts).where(Release.id == release_id)).one_or_none()
 
 
+def release_at(address: str) -> Release | None:
+    """The release whose page, in the shop or the studio, is at that address; its id alone will do. Drafts too."""
+    found = _RELEASE_PAGE.search(address.strip())
+    return db.session.get(Release, found[1]) if found else None
+
+
+def bundles(release_id: str | None = None) -> list[Offer]:
+    """The bundles on offer, the newest first; only those with that release, where one is named."""
+    query = select(Offer).where(Offer.kind == OfferKind.BUNDLE, Offer.active)
+    if release_id is not None:
+        holding = select(BundledRelease.offer_id).where(BundledRelease.release_id == release_id)
+        query = query.where(Offer.id.in_(holding))
+    return list(db.session.scalars(query.order_by(Offer.created_at.desc(), Offer.id)))
+
+
 def release_by_import_key(import_key: str) -> Release | None:
     """What an earlier import made under that key, published or not."""
     return db.session.scalars(select(Release).where(Release.import_key == import_key)).one_or_none()
@@ -71,7 +88,7 @@ def tracks_by_ids(ids: Sequence[str]) -> list[Track]:
 def offer(offer_id: str) -> Offer | None:
     """The offer if it can be bought now: active, and of a published release."""
     found = db.session.get(Offer, offer_id)
-    return found if found is not None and found.active and found.subject_release.is_published else None
+    return found if found is not None and found.on_sale else None
 
 
 def artist(artist_id: str, *, include_drafts: bool = False) -> Artist | None:
@@ -96,6 +113,11 @@ def releases_by_ids(ids: Sequence[str], *, include_drafts: bool = False) -> list
     query = _visible(select(Release), include_drafts).where(Release.id.in_(ids))
     found = {row.id: row for row in db.session.scalars(query)}
     return [found[one] for one in ids if one in found]
+
+
+def labels() -> list[Label]:
+    """Every label, by name."""
+    return list(db.session.scalars(select(Label).order_by(Label.name)))
 
 
 def genres(*, include_drafts: bool = False) -> list[Genre]:

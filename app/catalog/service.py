@@ -15,11 +15,12 @@ from flask_babel import gettext as _
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from app.catalog.models import Artist, Genre, Kind, Label, Offer, Release, Status, Track
+from app.catalog.models import Artist, Genre, Kind, Label, Release, Status, Track
+from app.catalog.offers import retire_offers as retire_offers
+from app.catalog.offers import set_price as set_price
 from app.core import clock, ids
 from app.core.db import db
 from app.core.errors import Conflict, WavecrateError
-from app.core.money import Money
 
 TITLE_LIMIT = 300
 NAME_LIMIT = 200
@@ -221,35 +222,6 @@ def reorder(release: Release, places: Mapping[str, tuple[int, int]]) -> None:
         track.disc, track.position = wanted[track.id]
     db.session.flush()
     release.tracks.sort(key=lambda track: (track.disc, track.position))
-
-
-def set_price(*, release: Release | None = None, track: Track | None = None, price: Money) -> Offer:
-    """Offer the release or the track at a price. The offer in force, if it differs, is retired, never edited.
-
-    A subject has one price at a time: a price in another currency replaces it as well.
-    """
-    subject = release or track
-    if subject is None or (release is not None and track is not None):
-        raise TypeError("give a release or a track")
-    if price.minor <= 0:
-        raise WavecrateError(_("A price is more than nothing. Leave it empty to sell only the whole release."))
-    for offer in subject.offers:
-        if offer.active and offer.price == price:
-            return offer
-    retire_offers(release=release, track=track)
-    made = Offer(price_minor=price.minor, currency=price.currency, active=True)
-    subject.offers.append(made)
-    db.session.flush()
-    return made
-
-
-def retire_offers(*, release: Release | None = None, track: Track | None = None) -> None:
-    """Take what is sold off the shelf; whoever has bought keeps it."""
-    subject = release or track
-    assert subject is not None
-    for offer in subject.offers:
-        offer.active = False
-    db.session.flush()
 
 
 def missing_for_publishing(release: Release) -> list[str]:

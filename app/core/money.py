@@ -11,6 +11,7 @@ from flask_babel import gettext as _
 from app.core.errors import WavecrateError
 
 _CURRENCIES = frozenset(list_currencies())
+MOST_MINOR = 99_999_999  # what a payment can carry, in minor units
 
 
 class BadAmount(WavecrateError):
@@ -56,6 +57,6 @@ def parse_money(text: str, currency: str) -> Money:
     minor = amount.scaleb(get_currency_precision(probe.currency))
     if minor != minor.to_integral_value():
         raise BadAmount(_("%(currency)s has no unit as small as %(text)s.", currency=code, text=text))
-    if minor > 99_999_999:
+    if minor > MOST_MINOR:
         raise BadAmount(_("%(text)s %(currency)s is more than a payment can carry.", text=text, currency=code))
     return Money(int(minor), code)

@@ -17,6 +17,7 @@ from app.licenses import queries as licenses
 from app.licenses.queries import Owned
 from app.media import queries as media
 from app.playback.models import ResumePosition
+from app.wishlist import queries as wishlist
 
 SHELF = 6  # a row of five on a wide screen, three rows of two on a phone
 LEFT_OFF = 3
@@ -42,12 +43,15 @@ class ReleasePage:
 
     release: Release
     offer: Offer | None
+    rental: Offer | None
     owned_tracks: set[str]
     previews: Mapping[str, str]
     playable: set[str]
     poster: str | None
     also: list[Release]
     owned_releases: set[str] = field(default_factory=set)
+    wished: bool = False
+    bundles: list[Offer] = field(default_factory=list)
 
     @property
     def owned(self) -> bool:
@@ -62,8 +66,7 @@ class ReleasePage:
     @property
     def track_offers(self) -> dict[str, Offer]:
         """What each track sells at alone."""
-        offers = {track.id: active_offer(track.offers) for track in self.release.tracks}
-        return {track_id: offer for track_id, offer in offers.items() if offer is not None}
+        return {track.id: track.offer for track in self.release.tracks if track.offer is not None}
 
     @property
     def film(self) -> Track | None:
@@ -121,13 +124,16 @@ def release_page(release: Release, account_id: str | None) -> ReleasePage:
     ids = [track.id for track in release.tracks]
     return ReleasePage(
         release=release,
-        offer=active_offer(release.offers),
+        offer=release.offer,
+        rental=release.rental,
         owned_tracks=licenses.owned_track_ids(account_id) & set(ids),
         previews={track_id: f"/{rendition.key}" for track_id, rendition in media.previews_of(ids).items()},
         playable=set(media.streams_of(ids)),
         poster=posters_of([release]).get(release.id),
         also=discovery.fans_also_bought(release.id, account_id, SHELF),
         owned_releases=licenses.owned_release_ids(account_id),
+        wished=wishlist.is_wished(account_id, release.id),
+        bundles=[bundle for bundle in catalog.bundles(release.id) if bundle.on_sale],
     )
 
 
@@ -169,8 +175,3 @@ def posters_of(releases: Iterable[Release]) -> dict[str, str]:
     """Release id → object key of a still, for the films among them."""
     films = {release.tracks[0].id: release.id for release in releases if release.kind == Kind.FILM and release.tracks}
     return {films[track_id]: still.key for track_id, still in media.posters_of(list(films)).items()}
-
-
-def active_offer(offers: Iterable[Offer]) -> Offer | None:
-    """The one that sells now."""
-    return next((offer for offer in offers if offer.active), None)

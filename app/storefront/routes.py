@@ -11,7 +11,7 @@ from flask_login import current_user
 
 from app.cart import visitor
 from app.catalog import queries as catalog
-from app.catalog.models import Kind
+from app.catalog.models import Kind, OfferKind
 from app.core.auth import Access, Permission, access, may
 from app.core.errors import NotFound
 from app.core.store import settings
@@ -63,6 +63,11 @@ class Shell:
         return url_for("orders.history")
 
     @property
+    def wishlist_url(self) -> str:
+        """What the person would like to have."""
+        return url_for("wishlist.show")
+
+    @property
     def sign_in_url(self) -> str:
         """Sign-in, and then back to the page being read."""
         readable = request.method == "GET" and request.endpoint not in _NOT_ONWARD
@@ -82,6 +87,11 @@ class Shell:
     def outbox_url(self) -> str | None:
         """Where letters are read on a machine that sends none."""
         return url_for("letters.outbox") if settings().mail_route.folder is not None else None
+
+    @property
+    def coupons_url(self) -> str | None:
+        """The coupons, for those who may."""
+        return url_for("pricing.index") if may(Permission.PRICES_WRITE) else None
 
     @property
     def studio_url(self) -> str | None:
@@ -155,6 +165,21 @@ def release(release_id: str) -> str:
         page=queries.release_page(found, _account_id()),
         cart_offer_ids=visitor.offer_ids(),
         base_url=settings().base_url,
+    )
+
+
+@blueprint.get("/bundles/<offer_id>")
+@access(Access.PUBLIC)
+def bundle(offer_id: str) -> str:
+    """Several releases sold as one."""
+    found = catalog.offer(offer_id)
+    if found is None or found.kind != OfferKind.BUNDLE:
+        raise NotFound(_("This bundle is not on offer any more. Its releases may be sold one by one."))
+    return render_template(
+        "storefront/bundle.html",
+        bundle=found,
+        cart_offer_ids=visitor.offer_ids(),
+        owned=licenses.owned_release_ids(_account_id()),
     )
 
 

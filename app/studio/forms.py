@@ -43,6 +43,18 @@ def _plain_isrc(text: str | None) -> str | None:
     return re.sub(r"[\s\-‐‑–]", "", text).upper() if text else text
 
 
+class CurrencyField(SelectField):
+    """One of the currencies the shop sells in."""
+
+    def __init__(self, label: Any = None, validators: Any = None, **more: Any) -> None:
+        super().__init__(label, validators, choices=list(CURRENCIES), **more)
+
+    def allow(self, currency: str | None) -> None:
+        """Offer one more, for what is sold in it since before."""
+        if currency is not None and currency not in self.choices:
+            self.choices = [*self.choices, currency]
+
+
 class TrackForm(Form):
     """One row of the track list. Numbers are typed as text: in a grid the arrow keys move between cells."""
 
@@ -96,15 +108,17 @@ class ReleaseForm(FlaskForm):
         render_kw={"accept": "image/jpeg,image/png,image/webp"},
     )
     price = StringField(
-        _("Price"), description=_("Like 9.90. Empty: not for sale."), render_kw={"inputmode": "decimal", "size": 8}
+        _("Price"),
+        description=_("Like 9.90. Empty: not for sale, or free."),
+        render_kw={"inputmode": "decimal", "size": 8},
     )
-    currency = SelectField(_("Currency"), choices=list(CURRENCIES))
+    currency = CurrencyField(_("Currency"))
     tracks = FieldList(FormField(TrackForm))
 
     @classmethod
     def of(cls, release: Release, default_currency: str = "EUR") -> ReleaseForm:
         """The form as the release is now; where it was sent, as it was filled in."""
-        offer = active_offer(release)
+        offer = release.offer
         currency = offer.currency if offer else default_currency
         values: dict[str, Any] = {
             "title": release.title,
@@ -116,13 +130,12 @@ class ReleaseForm(FlaskForm):
             "released_on": release.released_on,
             "description": release.description,
             "description_zh": release.description_zh,
-            "price": _written(offer),
+            "price": written(offer),
             "currency": currency,
             "tracks": [_row(track) for track in release.tracks],
         }
         form = cls(data=values)
-        if currency not in CURRENCIES:
-            form.currency.choices = [*form.currency.choices, currency]
+        form.currency.allow(currency)
         return form
 
     def validate_price(self, field: StringField) -> None:
@@ -216,13 +229,9 @@ def cell_name(column: object, number: int) -> str:
     return str(_("%(column)s, row %(number)s", column=column, number=number))
 
 
-def active_offer(subject: Release | Track) -> Offer | None:
-    """The offer in force."""
-    return next((offer for offer in subject.offers if offer.active), None)
-
-
-def _written(offer: Offer | None) -> str:
-    return str(offer.price.decimal) if offer else ""
+def written(offer: Offer | None) -> str:
+    """A price as it stands in a field; nothing, where nothing is asked."""
+    return str(offer.price.decimal) if offer and offer.price_minor else ""
 
 
 def _row(track: Track) -> dict[str, Any]:
@@ -234,5 +243,5 @@ def _row(track: Track) -> dict[str, Any]:
         "title_zh": track.title_zh,
         "artist": track.artist.name if track.artist else "",
         "isrc": track.isrc,
-        "price": _written(active_offer(track)),
+        "price": written(track.offer),
     }

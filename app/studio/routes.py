@@ -17,13 +17,16 @@ from app.core.i18n import locale_code
 from app.core.store import media_store
 from app.media import queries as media
 from app.media.models import JobState
-from app.studio import api, covers, desk, labels, queries, reports, service, subtitles, uploads
+from app.studio import api, bundles, covers, desk, labels, offers, queries, reports, service, subtitles, uploads
 from app.studio.forms import FORM_PARTS, ActionForm, ReleaseForm, cell_name
 from app.studio.models import Upload
+from app.studio.sale_form import TrackToComeForm
 from transcoder.accepted import CALLED, SUFFIXES
 
 blueprint = Blueprint("studio", __name__, url_prefix="/studio")
 blueprint.register_blueprint(api.blueprint)
+blueprint.register_blueprint(bundles.blueprint)
+blueprint.register_blueprint(offers.blueprint)
 blueprint.register_blueprint(reports.blueprint)
 blueprint.register_blueprint(subtitles.blueprint)
 blueprint.register_blueprint(labels.blueprint)
@@ -211,6 +214,7 @@ def _edit_page(release: Release, form: ReleaseForm) -> str:
         cover_limit=COVER_UPLOAD_LIMIT,
         ingest=reports.rows(release),
         cell_name=cell_name,
+        to_come=TrackToComeForm(formdata=None),
         **_state(release),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -11,10 +12,10 @@ from flask_babel import ngettext
 from sqlalchemy import select
 
 from app.accounts.models import Account
+from app.catalog import offers, rights
 from app.catalog import queries as catalog_queries
-from app.catalog import rights
 from app.catalog import service as catalog
-from app.catalog.models import Artist, Kind, Label, Release, Track
+from app.catalog.models import Artist, Kind, Label, OfferKind, Release, Track
 from app.core.auth import Permission
 from app.core.db import db
 from app.core.errors import Forbidden, WavecrateError
@@ -72,6 +73,18 @@ class ReleaseEdit:
     tracks: dict[str, TrackEdit]
 
 
+@dataclass(frozen=True, slots=True)
+class SaleTerms:
+    """How a release is to be sold and lent. No price: not sold; a price of nothing that isn't open: free."""
+
+    price: Money | None
+    open_price: bool = False
+    rental_price: Money | None = None
+    rental_days: int = 30
+    prices: Sequence[Money] = ()
+    rental_prices: Sequence[Money] = ()
+
+
 def take_in(
     group: Group,
     *,
@@ -125,7 +138,9 @@ def edit_release(release: Release, wanted: ReleaseEdit, by: Account, *, cover_ke
 
     Tracks that are not named stay as they are. A published release keeps its price.
     """
-    if wanted.price is None and (release.is_published or release.publish_when_ready):
+    shown = release.is_published or release.publish_when_ready
+    free = release.offer is not None and release.offer.price_minor == 0
+    if wanted.price is None and shown and not free and release.rental is None:
         raise NotReady(_("A published release needs a price. Unpublish it first, or give it one."))
     label = rights.label_for(by, wanted.label)
     before = (release.title, release.title_zh)
@@ -166,16 +181,52 @@ def edit_release(release: Release, wanted: ReleaseEdit, by: Account, *, cover_ke
 
 
 def _price(price: Money | None, *, release: Release | None = None, track: Track | None = None) -> None:
-    if price is None:
-        catalog.retire_offers(release=release, track=track)
+    """A price typed over; that it may be named by the buyer stays. What is free or has no least stays without one."""
+    subject = release or track
+    assert subject is not None
+    offer = subject.offer
+    if price is not None:
+        open_price = offer is not None and offer.open_price
+        offers.set_price(release=release, track=track, price=price, open_price=open_price)
+    elif offer is not None and offer.price_minor != 0:
+        offers.retire_offers(release=release, track=track, kind=OfferKind.BUY)
+
+
+def sell(release: Release, terms: SaleTerms) -> None:
+    """Sell and lend the release as the terms say; raise WavecrateError, and change nothing, where that can't be."""
+    if terms.price is None and terms.rental_price is None and (release.is_published or release.publish_when_ready):
+        raise NotReady(_("A published release needs a price. Unpublish it first, or give it one."))
+    if terms.price is None:
+        offers.retire_offers(release=release, kind=OfferKind.BUY)
     else:
-        catalog.set_price(release=release, track=track, price=price)
+        sold = offers.set_price(
+            release=release,
+            price=terms.price,
+            open_price=terms.open_price,
+            free=terms.price.minor == 0 and not terms.open_price,
+        )
+        offers.set_price_list(sold, terms.prices)
+    if terms.rental_price is None:
+        offers.retire_offers(release=release, kind=OfferKind.RENTAL)
+    else:
+        lent = offers.set_rental(release, terms.rental_price, terms.rental_days)
+        offers.set_price_list(lent, terms.rental_prices)
+
+
+def announce(release: Release, title: str) -> Track:
+    """A place in a release that is to come out, for a track whose master comes later; raise NotReady for any other."""
+    if not release.is_awaited:
+        raise NotReady(_("Only a release that is still to come out has tracks without a master. Upload the master."))
+    return catalog.add_track(release, title=title)
 
 
 def publish(release: Release) -> None:
-    """Show the release to the public; raise NotReady or catalog's Incomplete, which say what is missing."""
+    """Show the release to the public; raise NotReady or catalog's Incomplete, which say what is missing.
+
+    What is still to come out needs no recordings yet: its tracks are shown as places to be filled.
+    """
     state = queries.readiness([release])[release.id]
-    if release.tracks and not state.ready:
+    if release.tracks and not state.ready and not release.is_awaited:
         if state.failed:
             names = ", ".join(track.title for track, _reason in state.failed)
             raise NotReady(_("These tracks could not be transcoded: %(names)s. Send their masters again.", names=names))
@@ -340,11 +391,11 @@ def _replaced(earlier: list[Track], file: Candidate) -> Track | None:
 
 def _offer(release: Release, price: Money, track_price: Money | None, new_tracks: list[Track]) -> None:
     """Price what has no price; what an editor has priced since stays."""
-    if not any(offer.active for offer in release.offers):
-        catalog.set_price(release=release, price=price)
+    if release.offer is None:
+        offers.set_price(release=release, price=price)
     if release.kind == Kind.FILM or len(release.tracks) < 2:
         return
     each = track_price or fair_track_price(price, len(release.tracks))
     for track in new_tracks:
-        if not any(offer.active for offer in track.offers):
-            catalog.set_price(track=track, price=each)
+        if track.offer is None:
+            offers.set_price(track=track, price=each)

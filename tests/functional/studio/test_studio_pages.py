@@ -104,6 +104,12 @@ EDITORS_ONLY = (
     ("post", "/studio/releases/{release}/unpublish"),
     ("post", "/studio/tracks/{track}/retry"),
     ("get", "/studio/releases/{release}/ingest"),
+    ("get", "/studio/bundles"),
+    ("post", "/studio/bundles"),
+    ("post", "/studio/bundles/none/retire"),
+    ("get", "/studio/releases/{release}/offers"),
+    ("post", "/studio/releases/{release}/offers"),
+    ("post", "/studio/releases/{release}/tracks"),
     ("post", "/studio/releases/{release}/subtitles"),
     ("post", "/studio/releases/{release}/subtitles/none/remove"),
 )
