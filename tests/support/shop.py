@@ -12,6 +12,7 @@ from urllib.parse import urljoin
 
 import requests
 from flask import Flask, request
+from support.sandbox import Controls
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from app.catalog.models import Offer, Release, Track
@@ -49,6 +50,11 @@ class LiveShop:
     def deliver(self) -> None:
         """Start (or start again) to deliver webhooks."""
         self.courier = server.start_courier(self.sandbox, self.config)
+
+    @property
+    def controls(self) -> Controls:
+        """What the sandbox does on demand: pay, settle, dispute, fail."""
+        return Controls(self.sandbox)
 
     def events(self) -> list[dict]:
         """The sandbox's events that the shop is told of, newest first."""

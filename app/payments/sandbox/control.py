@@ -1,6 +1,6 @@
 """The sandbox's own controls, under `/sandbox`: what no shop may ask of Stripe, and a test or a bench must.
 
-JSON in, JSON out, with the account's secret key. `docs/sandbox.md` lists what there is.
+JSON in, JSON out, with the account's secret key. `docs/payment-sandbox.md` lists what there is.
 """
 
 from __future__ import annotations
