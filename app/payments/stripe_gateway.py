@@ -200,7 +200,15 @@ def verify_webhook(body: bytes, header: str | None) -> GatewayEvent:
         if signed_at > time.time() + SIGNATURE_TOLERANCE_SECONDS:
             raise BadSignature("The webhook's timestamp lies in the future.")
         return reading.event(json.loads(body))
-    except (stripe.SignatureVerificationError, ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
+    except (
+        stripe.SignatureVerificationError,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        StopIteration,
+        TypeError,
+        ValueError,
+    ) as error:
         raise BadSignature("The webhook carries no valid signature of the payment gateway.") from error
 
 

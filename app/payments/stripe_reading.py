@@ -85,7 +85,7 @@ def refund(body: Body) -> Refund:
         id=body["id"],
         payment_id=_id(body["payment_intent"]) or "",
         amount=from_stripe(body["amount"], body["currency"]),
-        state=RefundState(body["status"]),
+        state=RefundState(body["status"] or RefundState.PENDING),
         key=(body.get("metadata") or {}).get("key"),
         created=moment(body["created"]),
     )

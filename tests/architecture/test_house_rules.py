@@ -24,6 +24,7 @@ ENTRY_POINTS = {
     "pages.py",
     "visitor.py",
     "api.py",
+    "control.py",
 }
 
 

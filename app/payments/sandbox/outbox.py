@@ -46,11 +46,11 @@ class Outbox:
 
     @staticmethod
     def add(connection: sqlite3.Connection, event_id: str, *, due: float, places: int = 0, skew: int = 0) -> None:
-        """Have an event delivered, `places` behind where its turn would be."""
+        """Have an event delivered, behind the `places` that come after it."""
         connection.execute(
             "INSERT INTO delivery (event, rank, skew, due)"
             " VALUES (?, (SELECT coalesce(max(number), 0) FROM delivery) + 1 + ?, ?, ?)",
-            (event_id, places, skew, due),
+            (event_id, places + 0.5 if places else 0, skew, due),
         )
 
     def claim(self, lease: float, limit: int = 1) -> list[Due]:
