@@ -132,7 +132,8 @@ def refund(payment_id: str, amount: Money | None, key: str, *, order_id: str | N
 
     def made() -> stripe.Refund | None:
         listed = client().v1.refunds.list({"payment_intent": payment_id, "limit": _PAGE})
-        return next((each for each in listed.auto_paging_iter() if (each.metadata or {}).get("key") == key), None)
+        ours = (each for each in listed.auto_paging_iter() if reading.refund(each.to_dict()).key == key)
+        return next(ours, None)
 
     def make(key: str) -> stripe.Refund:
         return client().v1.refunds.create(params, {"idempotency_key": key})
