@@ -138,21 +138,25 @@ def refund(payment_id: str, amount: Money | None, key: str, *, order_id: str | N
     def make(key: str) -> stripe.Refund:
         return client().v1.refunds.create(params, {"idempotency_key": key})
 
-    with _translated():
-        try:
-            found = made() or _once(f"refund-{key}", make, made)
-        except stripe.InvalidRequestError as error:
-            if error.code == "charge_already_refunded":
-                return None
-            if error.http_status == 400:
-                log.error("refund of %s refused: %s (request %s)", payment_id, error, error.request_id)
-                raise RefundRefused(
-                    _(
-                        "The payment service refuses this refund: it is more than is left of the payment,"
-                        " or the buyer’s bank disputes it. Look at the payment first."
-                    )
-                ) from error
-            raise
+    try:
+        found = made() or _once(f"refund-{key}", make, made)
+    except StripeError as error:
+        if error.code == "charge_already_refunded":
+            return None
+        log.error("refund of %s: %s (request %s)", payment_id, error, error.request_id)
+        if isinstance(error, stripe.InvalidRequestError) and error.http_status == 400:
+            raise RefundRefused(
+                _(
+                    "The payment service refuses this refund: it is more than is left of the payment, or the buyer’s"
+                    " bank disputes it. Look at the payment first."
+                )
+            ) from error
+        raise PaymentUnavailable(
+            _(
+                "The payment service does not answer as it should. The refund may be under way or not: ask for it again,"
+                " it is made only once."
+            )
+        ) from error
     return reading.refund(found.to_dict())
 
 
