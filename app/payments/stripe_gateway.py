@@ -153,8 +153,8 @@ def refund(payment_id: str, amount: Money | None, key: str, *, order_id: str | N
             ) from error
         raise PaymentUnavailable(
             _(
-                "The payment service does not answer as it should. The refund may be under way or not: ask for it again,"
-                " it is made only once."
+                "The payment service does not answer as it should. The refund may be under way or not: ask for it"
+                " again, it is made only once."
             )
         ) from error
     return reading.refund(found.to_dict())
