@@ -112,7 +112,7 @@ def refund(order_id: str, reason: str) -> Order:
         return order
     if state != OrderState.PAID or payment_id is None:
         raise service.NotRefundable(_("Only a paid order can be refunded."))
-    gateway.refund(payment_id, order_id=order_id)
+    gateway.refund(payment_id, None, order_id, order_id=order_id)
     with transaction():
         return service.refund(order, reason)
 
@@ -129,7 +129,7 @@ def _effect(status: CheckoutStatus, order_id: str | None = None) -> None:
             service.fulfil(status)
         except service.PaymentMismatch as mismatch:
             log.error("payment mismatch, nothing granted: %s", mismatch)
-    elif not status.open and status.payment_id is None:
+    elif status.expired or status.failed:
         order = db.session.get(Order, order_id or status.order_id or "")
         if order is not None and order.checkout_id == status.id:
             service.cancel(order.id)

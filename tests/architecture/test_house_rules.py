@@ -26,6 +26,7 @@ ENTRY_POINTS = {
     "api.py",
     "people.py",
     "second.py",
+    "control.py",
 }
 
 

@@ -1,63 +1,28 @@
 """The shop's requests against stripe-python's own request types, and the sandbox's answers against its objects.
 
-stripe-python generates both from Stripe's OpenAPI description, so what passes here is what Stripe takes and gives.
+stripe-python generates both from Stripe's OpenAPI description, so what passes here is what Stripe takes and gives. The
+sandbox holds every request of every suite against those types (`sandbox/wire.py`); here it is shown that it does.
 """
 
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 import pytest
 import stripe
-from pydantic import ConfigDict, TypeAdapter, ValidationError
-from stripe import RequestOptions
-from stripe.params import RefundCreateParams
-from stripe.params.checkout import SessionCreateParams, SessionExpireParams
+from pydantic import ValidationError
 from support.shop import LiveShop, live_shop
-from typing_extensions import TypedDict, is_typeddict
 
+from app.core import clock
 from app.core.money import Money
 from app.payments import stripe_gateway as gateway
 from app.payments.contract import CheckoutLine, CheckoutOrder, PaymentUnavailable
-from app.payments.sandbox import objects
-from app.payments.sandbox.state import State
+from app.payments.sandbox import cards, endpoints, objects, sessions, wire
 from app.settings import Settings
-
-_FORBID = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
-# Names the annotations of a call's options use, one of which stripe-python imports for type checkers only.
-_NAMES = vars(sys.modules[RequestOptions.__module__]) | {"StripeContext": stripe.StripeContext}
-
-
-def strict(params: type) -> TypeAdapter:
-    """A validator of a request type that refuses any key Stripe doesn't know, at every depth.
-
-    The options of a call (its key, its idempotency key) share the type and never travel as parameters: they go.
-    """
-    hints = get_type_hints(params, localns=_NAMES, include_extras=True)
-    wire = TypedDict(params.__name__, {k: v for k, v in hints.items() if k not in RequestOptions.__annotations__})  # type: ignore[misc]
-    _forbid_extras(wire, set())
-    return TypeAdapter(wire)
-
-
-def _forbid_extras(typed_dict: type, seen: set[type]) -> None:
-    if typed_dict in seen:
-        return
-    seen.add(typed_dict)
-    typed_dict.__pydantic_config__ = _FORBID  # type: ignore[attr-defined]
-    for hint in get_type_hints(typed_dict, localns=_NAMES).values():
-        for inner in _typed_dicts(hint):
-            _forbid_extras(inner, seen)
-
-
-def _typed_dicts(hint: Any) -> Iterator[type]:
-    if is_typeddict(hint):
-        yield hint
-    for argument in get_args(hint):
-        yield from _typed_dicts(argument)
 
 
 @pytest.fixture
@@ -81,60 +46,96 @@ def order(number: int = 1, **changes: Any) -> CheckoutOrder:
     return CheckoutOrder(**(values | changes))
 
 
-def pay(live: LiveShop, checkout_id: str) -> dict:
-    state: State = live.sandbox.extensions["sandbox_state"]
-    with state.transaction() as connection:
-        session = State.get(connection, "checkout.session", checkout_id)
-        assert session is not None
-        payment = objects.payment_intent(session, "card", State.private(connection, checkout_id)["payment_metadata"])
-        session = objects.completed(session, payment, session["customer_email"])
-        State.put(connection, payment)
-        State.put(connection, session)
-    return session
+def pay(live: LiveShop, checkout_id: str, **means: Any) -> dict:
+    return live.controls.pay(checkout_id, **means)
+
+
+def test_stripe_python_and_the_version_that_is_asked_for_belong_together(live: LiveShop) -> None:
+    gateway.open_checkout(order())
+    asked = live.requests[0].headers["Stripe-Version"]
+    assert asked == gateway.API_VERSION == stripe.api_version == objects.API_VERSION == wire.VERSION
 
 
 def test_every_request_the_shop_sends_is_one_stripe_takes(live: LiveShop) -> None:
-    first, second = gateway.open_checkout(order(1)), gateway.open_checkout(order(2))
+    """All the gateway can ask, with all it can say, and not one of the parameters that Stripe doesn't know."""
+    soon = clock.now() + timedelta(hours=1)
+    tax = CheckoutLine("VAT 19 %", Money(213, "EUR"))
+    more = {"tax": tax, "methods": ("card", "alipay"), "expires_at": soon, "needs_address": True, "attempt": 2}
+    first, second = gateway.open_checkout(order(1)), gateway.open_checkout(order(2, **more))
     gateway.expire_checkout(second.id)
-    gateway.refund(pay(live, first.id)["payment_intent"], order_id="order1")
+    payment_id = pay(live, first.id)["payment_intent"]
+    gateway.refund(payment_id, Money(119, "EUR"), "one", order_id="order1")
+    gateway.refund(payment_id, None, "two")
     gateway.read_checkout(first.id)
+    gateway.read_payment(payment_id)
+    assert len(list(gateway.list_payments(soon - timedelta(days=1)))) == 1
+    assert gateway.list_events(soon - timedelta(days=1), ("charge.refunded", "refund.created"))
 
-    sent = [(request.method, request.path) for request in live.requests]
-    assert sent == [
+    known = {(each.method, each.rule): each.params for each in endpoints.ENDPOINTS}
+    refunds = [("GET", "/v1/refunds"), ("POST", "/v1/refunds")]
+    assert [(request.method, request.path) for request in live.requests] == [
         ("POST", "/v1/checkout/sessions"),
         ("POST", "/v1/checkout/sessions"),
         ("POST", f"/v1/checkout/sessions/{second.id}/expire"),
-        ("POST", "/v1/refunds"),
+        *refunds,
+        *refunds,
         ("GET", f"/v1/checkout/sessions/{first.id}"),
+        ("GET", f"/v1/payment_intents/{payment_id}"),
+        ("GET", "/v1/refunds"),
+        ("GET", "/v1/payment_intents"),
+        ("GET", "/v1/refunds"),
+        ("GET", "/v1/events"),
     ]
-    create, _second, expire, refund, _read = live.requests
-    strict(SessionCreateParams).validate_python(create.params)
-    strict(SessionExpireParams).validate_python(expire.params)
-    strict(RefundCreateParams).validate_python(refund.params)
-    assert create.params["line_items"][1]["price_data"]["product_data"]["name"] == "潮汐 – 米拉 & [co]=1"
-    assert "payment_method_types" not in create.params  # Stripe chooses, by currency and country
-
     for request in live.requests:
+        rule = request.path.removeprefix("/v1")
+        for object_id in (first.id, second.id, payment_id):
+            rule = rule.replace(object_id, "<id>")
+        wire.strict(known[request.method, rule]).validate_python(request.params)
         assert request.headers["Authorization"] == "Bearer sk_test_sandbox"
-        assert request.headers["Stripe-Version"] == "2026-10-28.endive"
+
+    create, other, _expire, _list, part = live.requests[:5]
+    assert create.params["line_items"][1]["price_data"]["product_data"]["name"] == "潮汐 – 米拉 & [co]=1"
+    assert not {name for name in create.params if "payment_method" in name}  # Stripe chooses, by currency and country
+    assert other.params["allowed_payment_method_types"] == ["card", "alipay"]
+    assert other.params["line_items"][2]["price_data"]["product_data"]["name"] == "VAT 19 %"
     assert create.headers["Idempotency-Key"] == "order-order1"
-    assert refund.headers["Idempotency-Key"] == "refund-order1"
+    assert other.headers["Idempotency-Key"] == "order-order2-2"
+    assert part.headers["Idempotency-Key"] == "refund-one"
 
 
-def test_the_check_itself_refuses_what_stripe_does_not_know(live: LiveShop) -> None:
-    gateway.open_checkout(order())
-    good = live.requests[0].params
-    adapter = strict(SessionCreateParams)
-    line = good["line_items"][0]
-    for bad in (
-        good | {"payment_methods": "card"},
-        good | {"idempotency_key": "travels in a header"},
-        good | {"line_items": [line | {"price_data": line["price_data"] | {"amount": "1"}}]},
-        good | {"line_items": [line | {"quantity": "some"}]},
-        good | {"line_items": [line | {"price_data": {"unit_amount": "990"}}]},
-    ):
-        with pytest.raises(ValidationError):
-            adapter.validate_python(bad)
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"payment_methods": ["card"]}, "payment_methods"),
+        ({"line_items": [{"amount": 1}]}, "line_items[0][amount]"),
+        ({"line_items": [{"quantity": "some"}]}, "line_items[0][quantity]"),
+        ({"line_items": [{"price_data": {"unit_amount": 990}}]}, "line_items[0][price_data][currency]"),
+        ({"line_items": [{"price_data": {"currency": "eur", "sum": 1}}]}, "line_items[0][price_data][sum]"),
+        ({"payment_intent_data": {"colour": "red"}}, "payment_intent_data[colour]"),
+        ({"payment_method_types": ["card"]}, "payment_method_types"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_the_sandbox_refuses_what_stripe_s_types_do_not_know(live: LiveShop, change: dict, param: str) -> None:
+    good = {
+        "mode": "payment",
+        "success_url": "https://shop.test/",
+        "line_items": [
+            {"quantity": 1, "price_data": {"currency": "eur", "unit_amount": 990, "product_data": {"name": "Tides"}}}
+        ],
+    }
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        gateway.client().v1.checkout.sessions.create(good | change)  # type: ignore[arg-type]
+    assert refused.value.param == param
+    with pytest.raises(ValidationError):
+        wire.strict("checkout.SessionCreateParams").validate_python(good | {"idempotency_key": "travels in a header"})
+
+
+def test_every_address_of_the_sandbox_has_a_type_that_refuses_the_unknown() -> None:
+    assert len(endpoints.ENDPOINTS) > 15
+    for each in endpoints.ENDPOINTS:
+        with pytest.raises(ValidationError, match="extra_forbidden"):
+            wire.strict(each.params).validate_python({"surprise": "1"})
 
 
 def test_the_sandbox_s_answers_parse_as_stripe_s_objects_with_the_fields_the_shop_reads(live: LiveShop) -> None:
@@ -161,38 +162,62 @@ def test_the_sandbox_s_answers_parse_as_stripe_s_objects_with_the_fields_the_sho
 
     refund = client.v1.refunds.create({"payment_intent": payment_id, "amount": 119})
     assert (refund.object, refund.amount, refund.status) == ("refund", 119, "succeeded")
-    gateway.refund(payment_id, order_id="order1")
-    gateway.refund(payment_id, order_id="order1")
-    gateway.refund(payment_id, order_id="under another key, and refunded already")
+    rest = gateway.refund(payment_id, None, "rest")
+    assert rest is not None
+    assert gateway.refund(payment_id, None, "rest") == rest
+    assert gateway.refund(payment_id, None, "under another key, and refunded already") is None
 
     events = client.v1.events.list({"type": "charge.refunded"})
     assert [event.data.object["amount_refunded"] for event in events.data] == [1119, 119]
     assert all(event.api_version == "2026-10-28.endive" for event in events.data)
 
 
-@pytest.mark.parametrize("name", ["checkout_session", "payment_intent", "refund"])
-def test_no_field_of_a_sandbox_object_is_one_stripe_does_not_have(name: str) -> None:
-    session, _private = objects.checkout_session(
+def _made() -> list[tuple[dict, Any]]:
+    """One object of each kind that the sandbox makes, with Stripe's type of it."""
+    session, private = sessions.checkout_session(
         {
             "mode": "payment",
             "success_url": "https://shop.test/",
             "line_items": [
                 {
                     "quantity": "1",
-                    "price_data": {"currency": "eur", "unit_amount": "990", "product_data": {"name": "Tides"}},
+                    "price_data": {"currency": "usd", "unit_amount": "990", "product_data": {"name": "Tides"}},
                 }
             ],
         },
         "http://sandbox.test",
+        account="eur",
+        now=0,
+        version=objects.API_VERSION,
     )
     payment = objects.payment_intent(session, "card", {})
-    made = {
-        "checkout_session": (objects.completed(session, payment, "a@b.c"), stripe.checkout.Session),
-        "payment_intent": (payment, stripe.PaymentIntent),
-        "refund": (objects.refund(payment, 1, None, {}), stripe.Refund),
-    }
-    fields, stripe_type = made[name]
-    assert set(fields) <= _names(stripe_type)
+    means = [cards.card(cards.TEST_CARD), cards.account(cards.TEST_IBAN), *map(_wallet, ("alipay", "paypal"))]
+    charges = [objects.charge(payment, each.details, {}, status="succeeded") for each in means]
+    moved = objects.balance_transaction(charges[0], "charge", 990, account="eur", fee=40, created=0)
+    details = [
+        (each.details[each.method], getattr(stripe.Charge.PaymentMethodDetails, kind))
+        for each, kind in zip(means, ("Card", "SepaDebit", "Alipay", "Paypal"), strict=True)
+    ]
+    return [
+        (objects.completed(session, payment, "a@b.c", country="DE"), stripe.checkout.Session),
+        (sessions.line_items(session, private["lines"])["data"][0], stripe.LineItem),
+        (payment, stripe.PaymentIntent),
+        *((each, stripe.Charge) for each in charges),
+        *details,
+        (moved, stripe.BalanceTransaction),
+        (objects.refund(charges[0], 1, None, {}, status="succeeded", created=0), stripe.Refund),
+        (objects.dispute(charges[0], 1, "fraudulent", created=0), stripe.Dispute),
+        (objects.event("charge.refunded", charges[0]), stripe.Event),
+    ]
+
+
+def _wallet(method: str) -> cards.Means:
+    return cards.wallet(method, "a@b.c")
+
+
+def test_no_field_of_a_sandbox_object_is_one_stripe_does_not_have() -> None:
+    for fields, stripe_type in _made():
+        assert set(fields) <= _names(stripe_type), stripe_type
 
 
 def _names(stripe_type: type) -> set[str]:
@@ -232,7 +257,9 @@ def test_a_wrong_key_and_an_unknown_address_are_refused_as_stripe_refuses_them(l
         ({"cancel_url": "javascript:alert(1)"}, "cancel_url"),
         ({"customer_email": "nobody"}, "customer_email"),
         ({"line_items": []}, "line_items"),
-        ({"currency": "eur", "colour": "red"}, "currency"),
+        ({"currency": "eur"}, "currency"),  # Stripe's, and more than the sandbox speaks
+        ({"expires_at": 60}, "expires_at"),
+        ({"allowed_payment_method_types": ["klarna"]}, "allowed_payment_method_types"),
     ],
 )
 def test_the_sandbox_refuses_bad_parameters_and_names_them(live: LiveShop, change: dict, param: str) -> None:

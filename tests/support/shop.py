@@ -12,6 +12,7 @@ from urllib.parse import urljoin
 
 import requests
 from flask import Flask, request
+from support.sandbox import Controls
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from app.catalog.models import Offer, Release, Track
@@ -50,14 +51,19 @@ class LiveShop:
         """Start (or start again) to deliver webhooks."""
         self.courier = server.start_courier(self.sandbox, self.config)
 
+    @property
+    def controls(self) -> Controls:
+        """What the sandbox does on demand: pay, settle, dispute, fail."""
+        return Controls(self.sandbox)
+
     def events(self) -> list[dict]:
-        """The sandbox's events, newest first."""
-        return self.sandbox.extensions["sandbox_state"].events(kind=None, limit=100)[0]
+        """The sandbox's events that the shop is told of, newest first."""
+        found = self.sandbox.extensions["sandbox_state"].events()[0]
+        return [event for event in found if event["pending_webhooks"]]
 
     def undelivered(self) -> int:
         """How many events the shop hasn't taken yet."""
-        with self.sandbox.extensions["sandbox_state"].transaction() as connection:
-            return connection.execute("SELECT count(*) FROM event WHERE NOT delivered").fetchone()[0]
+        return self.sandbox.extensions["sandbox"].outbox.undelivered()
 
 
 @contextmanager
@@ -78,7 +84,7 @@ def live_shop(settings: Settings, directory: Path, *, deliver: bool = True, csrf
     @live.sandbox.before_request
     def _record() -> None:
         if request.path.startswith("/v1/"):
-            params = decode(request.form.items(multi=True))
+            params = decode((request.form or request.args).items(multi=True))
             live.requests.append(Request(request.method, request.path, params, dict(request.headers)))
 
     servers = [

@@ -1,6 +1,6 @@
 """Objects in Stripe's shapes: the fields the shop reads, and enough around them to be recognised.
 
-https://docs.stripe.com/api, version 2026-10-28.endive.
+https://docs.stripe.com/api, version 2026-10-28.endive. Pure: nothing here is kept and nobody is told.
 """
 
 from __future__ import annotations
@@ -9,26 +9,11 @@ import secrets
 import time
 from typing import Any
 
-from app.payments.sandbox.params import BadParameter, Reader
+from app.payments.sandbox import currencies
 
 API_VERSION = "2026-10-28.endive"
-SESSION_SECONDS = 24 * 3600
-MOST = 99_999_999
 
-# https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts, where it names one.
-_LEAST = {"usd": 50, "eur": 50, "gbp": 30, "jpy": 50, "hkd": 400, "chf": 50, "aud": 50, "cad": 50, "sgd": 50}
-_CODES = (
-    "aed ars aud bgn bhd brl cad chf clp cny cop czk dkk eur gbp hkd huf idr ils inr isk jod jpy krw kwd mxn myr nok"
-    " nzd omr pen php pln ron rsd sar sek sgd thb tnd try twd uah ugx usd vnd xaf xof zar"
-)
-_CURRENCIES = frozenset(_CODES.split())
-# Wallets take only some currencies. A real account's list depends on its country; this is one in the euro area's.
-_WALLETS = {
-    "alipay": {"cny", "eur", "usd", "gbp", "hkd", "jpy", "aud", "cad", "sgd"},
-    "wechat_pay": {"cny", "eur", "usd", "gbp", "hkd", "jpy", "aud", "cad", "sgd"},
-    "paypal": {"eur", "usd", "gbp", "chf", "czk", "dkk", "nok", "pln", "sek", "aud", "cad", "hkd", "nzd", "sgd"},
-}
-_LOCALES = ("auto", "en", "zh", "zh-HK", "zh-TW")
+Body = dict[str, Any]
 
 
 def new_id(prefix: str) -> str:
@@ -36,183 +21,173 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{secrets.token_hex(12)}"
 
 
-def methods_for(currency: str) -> list[str]:
-    """What a buyer can pay with in a currency."""
-    return ["card", *(name for name, currencies in _WALLETS.items() if currency in currencies)]
-
-
-def checkout_session(params: dict[str, Any], public_url: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A new checkout session from a request's parameters, and what is kept beside it; BadParameter if they are bad."""
-    reader = Reader(params)
-    reader.one_of("mode", ["payment"])
-    reader.one_of("submit_type", ["auto", "pay"], default="auto")
-    currency, lines = _line_items(reader)
-    total = sum(line["amount"] * line["quantity"] for line in lines)
-    least = _LEAST.get(currency, 1)
-    if total < least:
-        raise BadParameter(
-            f"The Checkout Session's total amount must convert to at least {least} minor units of {currency}.",
-            param="line_items",
-            code="amount_too_small",
-        )
-    if total > MOST:
-        raise BadParameter("The total amount is too large.", param="line_items", code="amount_too_large")
-    success_url, cancel_url = reader.url("success_url"), reader.url("cancel_url", required=False)
-    email = reader.text("customer_email", most=512)
-    if email is not None and "@" not in email:
-        raise BadParameter(f"Invalid email address: {email}", param="customer_email", code="email_invalid")
-    reference = reader.text("client_reference_id", most=200)
-    metadata = reader.mapping("metadata")
-    locale = reader.one_of("locale", _LOCALES, default="auto")
-    payment_data = reader.inner("payment_intent_data")
-    payment_metadata = payment_data.mapping("metadata") if payment_data else {}
-    if payment_data:
-        payment_data.end()
-    reader.end()
-    session_id = "cs_test_" + secrets.token_hex(28)
-    now = int(time.time())
-    session = {
-        "id": session_id,
-        "object": "checkout.session",
-        "adaptive_pricing": {"enabled": False},
-        "amount_subtotal": total,
-        "amount_total": total,
-        "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
-        "cancel_url": cancel_url,
-        "client_reference_id": reference,
-        "created": now,
-        "currency": currency,
-        "custom_fields": [],
-        "customer": None,
-        "customer_details": None,
-        "customer_email": email,
-        "expires_at": now + SESSION_SECONDS,
-        "livemode": False,
-        "locale": locale,
-        "metadata": metadata,
-        "mode": "payment",
-        "payment_intent": None,
-        "payment_method_types": methods_for(currency),
-        "payment_status": "unpaid",
-        "shipping_options": [],
-        "status": "open",
-        "submit_type": "pay",
-        "success_url": success_url,
-        "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
-        "ui_mode": "hosted_page",
-        "url": f"{public_url}/pay/{session_id}",
-    }
-    return session, {"lines": lines, "payment_metadata": payment_metadata}
-
-
-def _line_items(reader: Reader) -> tuple[str, list[dict[str, Any]]]:
-    currency, lines = "", []
-    for item in reader.many("line_items"):
-        quantity = item.integer("quantity", least=1, most=999_999)
-        price = item.inner("price_data")
-        if price is None:
-            raise BadParameter(
-                "One of `price` or `price_data` is required.", param=item.name("price_data"), code="parameter_missing"
-            )
-        line_currency = price.needed("currency")
-        if line_currency.lower() not in _CURRENCIES:
-            raise BadParameter(f"Invalid currency: {line_currency}", param=price.name("currency"))
-        if currency and line_currency.lower() != currency:
-            raise BadParameter("All line items must have the same currency.", param=price.name("currency"))
-        currency = line_currency.lower()
-        amount = price.integer("unit_amount", least=0, most=MOST)
-        product = price.inner("product_data")
-        if product is None:
-            raise BadParameter(
-                "One of `product` or `product_data` is required.",
-                param=price.name("product_data"),
-                code="parameter_missing",
-            )
-        name = product.needed("name")
-        for level in (product, price, item):
-            level.end()
-        lines.append({"name": name, "amount": amount, "quantity": quantity})
-    return currency, lines
-
-
-def payment_intent(session: dict[str, Any], method: str, metadata: dict[str, str]) -> dict[str, Any]:
-    """The payment that completes a session."""
+def payment_intent(
+    session: Body, method: str, metadata: dict[str, str], *, status: str = "succeeded", created: float | None = None
+) -> Body:
+    """The payment that a session is completed by."""
+    paid = status == "succeeded"
     return {
         "id": new_id("pi"),
         "object": "payment_intent",
         "amount": session["amount_total"],
-        "amount_received": session["amount_total"],
-        "created": int(time.time()),
+        "amount_capturable": 0,
+        "amount_received": session["amount_total"] if paid else 0,
+        "canceled_at": None,
+        "capture_method": "automatic_async",
+        "created": int(time.time() if created is None else created),
         "currency": session["currency"],
-        "latest_charge": new_id("ch"),
+        "customer": None,
+        "last_payment_error": None,
+        "latest_charge": None,
         "livemode": False,
         "metadata": metadata,
+        "next_action": None,
+        "payment_method": new_id("pm"),
         "payment_method_types": [method],
         "receipt_email": None,
-        "status": "succeeded",
+        "status": status,
     }
 
 
-def completed(session: dict[str, Any], payment: dict[str, Any], email: str | None) -> dict[str, Any]:
-    """A session after it was paid."""
+def charge(payment: Body, details: Body, billing: Body, *, status: str, error: Body | None = None) -> Body:
+    """An attempt to take a payment's money; `error` says why it was declined."""
+    paid = status == "succeeded"
+    return {
+        "id": new_id("ch" if details["type"] == "card" else "py"),
+        "object": "charge",
+        "amount": payment["amount"],
+        "amount_captured": payment["amount"] if paid else 0,
+        "amount_refunded": 0,
+        "balance_transaction": None,
+        "billing_details": billing,
+        "captured": paid,
+        "created": payment["created"],
+        "currency": payment["currency"],
+        "customer": None,
+        "disputed": False,
+        "failure_balance_transaction": None,
+        "failure_code": error["code"] if error else None,
+        "failure_message": error["message"] if error else None,
+        "livemode": False,
+        "metadata": payment["metadata"],
+        "paid": paid,
+        "payment_intent": payment["id"],
+        "payment_method": payment["payment_method"],
+        "payment_method_details": details,
+        "receipt_email": None,
+        "refunded": False,
+        "status": status,
+    }
+
+
+def balance_transaction(
+    source: Body, kind: str, amount: int, *, account: str, fee: int = 0, created: float, what: str = "Stripe fee"
+) -> Body:
+    """What something did to the account's balance; `amount` (minus: money that left) in the source's currency.
+
+    Like Stripe's it counts in the account's currency, and so does `fee`.
+    """
+    exchange = currencies.rate(source["currency"], account)
+    settled = currencies.settle(amount, source["currency"], account)
+    parts = [{"amount": fee, "application": None, "currency": account, "description": what, "type": "stripe_fee"}]
+    return {
+        "id": new_id("txn"),
+        "object": "balance_transaction",
+        "amount": settled,
+        "available_on": int(created) + 7 * 86_400,
+        "created": int(created),
+        "currency": account,
+        "description": None,
+        "exchange_rate": None if exchange is None else float(exchange),
+        "fee": fee,
+        "fee_details": parts if fee else [],
+        "net": settled - fee,
+        "reporting_category": {"payment": "charge", "payment_refund": "refund", "adjustment": "dispute"}.get(
+            kind, kind
+        ),
+        "source": source["id"],
+        "status": "pending",
+        "type": kind,
+    }
+
+
+def completed(
+    session: Body, payment: Body | None, email: str | None, *, country: str | None = None, name: str | None = None
+) -> Body:
+    """A session whose page was left by paying, or by owing nothing."""
+    paid = payment is None or payment["status"] == "succeeded"
+    address = {"city": None, "country": country, "line1": None, "line2": None, "postal_code": None, "state": None}
     return session | {
         "customer_details": {
+            "address": address if country else None,
             "email": email,
-            "name": None,
+            "name": name,
             "phone": None,
-            "address": None,
             "tax_exempt": "none",
             "tax_ids": [],
         },
-        "payment_intent": payment["id"],
-        "payment_status": "paid",
+        "payment_intent": payment["id"] if payment else None,
+        "payment_status": "no_payment_required" if payment is None else "paid" if paid else "unpaid",
         "status": "complete",
         "url": None,
     }
 
 
-def refund(payment: dict[str, Any], amount: int, reason: str | None, metadata: dict[str, str]) -> dict[str, Any]:
+def refund(
+    charged: Body, amount: int, reason: str | None, metadata: dict[str, str], *, status: str, created: float
+) -> Body:
     """Money on its way back."""
     return {
-        "id": new_id("re"),
+        "id": new_id("re" if charged["payment_method_details"]["type"] == "card" else "pyr"),
         "object": "refund",
         "amount": amount,
-        "charge": payment["latest_charge"],
-        "created": int(time.time()),
-        "currency": payment["currency"],
+        "balance_transaction": None,
+        "charge": charged["id"],
+        "created": int(created),
+        "currency": charged["currency"],
         "metadata": metadata,
-        "payment_intent": payment["id"],
+        "payment_intent": charged["payment_intent"],
+        "pending_reason": "processing" if status == "pending" else None,
         "reason": reason,
-        "status": "succeeded",
+        "receipt_number": None,
+        "status": status,
     }
 
 
-def refunded_charge(payment: dict[str, Any], refunded: int) -> dict[str, Any]:
-    """The charge as `charge.refunded` shows it."""
+def dispute(charged: Body, amount: int, reason: str, *, created: float) -> Body:
+    """A payment the buyer's bank takes back until the case is closed."""
     return {
-        "id": payment["latest_charge"],
-        "object": "charge",
-        "amount": payment["amount"],
-        "amount_captured": payment["amount"],
-        "amount_refunded": refunded,
-        "created": payment["created"],
-        "currency": payment["currency"],
+        "id": new_id("du"),
+        "object": "dispute",
+        "amount": amount,
+        "balance_transactions": [],
+        "charge": charged["id"],
+        "created": int(created),
+        "currency": charged["currency"],
+        "enhanced_eligibility_types": [],
+        "evidence_details": {
+            "due_by": int(created) + 7 * 86_400,
+            "enhanced_eligibility": {},
+            "has_evidence": False,
+            "past_due": False,
+            "submission_count": 0,
+        },
+        "is_charge_refundable": False,
         "livemode": False,
-        "metadata": payment["metadata"],
-        "paid": True,
-        "payment_intent": payment["id"],
-        "refunded": refunded >= payment["amount"],
-        "status": "succeeded",
+        "metadata": {},
+        "payment_intent": charged["payment_intent"],
+        "reason": reason,
+        "status": "needs_response",
     }
 
 
-def event(kind: str, subject: dict[str, Any]) -> dict[str, Any]:
+def event(kind: str, subject: Body, *, created: float | None = None) -> Body:
     """Something happened to an object."""
     return {
         "id": new_id("evt"),
         "object": "event",
         "api_version": API_VERSION,
-        "created": int(time.time()),
+        "created": int(time.time() if created is None else created),
         "data": {"object": subject},
         "livemode": False,
         "pending_webhooks": 1,

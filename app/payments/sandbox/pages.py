@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
+from babel import Locale
 from babel.numbers import format_currency
 from flask import Blueprint, Response, redirect, render_template, request
 
-from app.payments.sandbox import objects
-from app.payments.sandbox.api import Refused, emit, find_session, state, wake_courier
+from app.payments.sandbox import cards, currencies, payments
+from app.payments.sandbox.api import bank
+from app.payments.sandbox.cards import Means
 from app.payments.sandbox.state import State
 from app.payments.sandbox.texts import translate
 
 blueprint = Blueprint("pages", __name__)
 
-TEST_CARD = "4242 4242 4242 4242"
-DECLINED_CARD = "4000 0000 0000 0002"
-_THREE = {"bhd", "jod", "kwd", "omr", "tnd"}
-_ZERO = {"bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf"}
+
+class Problem(Exception):
+    """The form cannot be taken as it is; the message is a key of the texts."""
 
 
 @blueprint.get("/")
@@ -31,59 +32,79 @@ def home() -> Response:
 @blueprint.get("/pay/<session_id>")
 def show(session_id: str) -> Response:
     """The payment page of a session."""
-    with state().transaction() as connection:
-        try:
-            session = find_session(connection, session_id)
-        except Refused:
-            return _page("closed.html", None, status=404)
-        lines = State.private(connection, session_id)["lines"]
+    bank().catch_up()
+    with bank().state.transaction(write=False) as connection:
+        session = State.get(connection, "checkout.session", session_id)
+        lines = State.private(connection, session_id).get("lines", [])
+    if session is None:
+        return _page("closed.html", None, status=404)
     return _render_session(session, lines)
 
 
 @blueprint.post("/pay/<session_id>")
 def pay(session_id: str) -> Any:
     """Pay, or be declined. The browser goes back at once; the webhook finds its own way."""
-    with state().transaction() as connection:
-        try:
-            session = find_session(connection, session_id)
-        except Refused:
+    bank().catch_up()
+    problem = None
+    with bank().state.transaction() as connection:
+        session = State.get(connection, "checkout.session", session_id)
+        if session is None:
             return _page("closed.html", None, status=404)
-        private = State.private(connection, session_id)
+        lines = State.private(connection, session_id)["lines"]
         if session["status"] == "open":
-            method = request.form.get("method", "")
-            problem = _problem(session, method)
-            if problem is not None:
-                return _render_session(session, private["lines"], problem=problem, chosen=method, status=402)
-            payment = objects.payment_intent(session, method, private["payment_metadata"])
-            session = objects.completed(session, payment, session["customer_email"])
-            State.put(connection, payment)
-            State.put(connection, session)
-            emit(connection, "checkout.session.completed", session)
-            emit(connection, "payment_intent.succeeded", payment)
+            try:
+                email, means = _email(session), _means(session)
+                country = request.form.get("country") or _country(session, means)
+                session = payments.pay(bank(), connection, session, means, email=email, country=country)
+                problem = None if session["status"] == "complete" else "declined"
+            except Problem as refusal:
+                problem = str(refusal)
+    bank().wake()
     if session["status"] == "expired":
         return _page("closed.html", session, status=410)
-    wake_courier()
+    if problem is not None:
+        return _render_session(session, lines, problem=problem, chosen=_method(), status=402)
     return redirect(session["success_url"].replace("{CHECKOUT_SESSION_ID}", session_id), 303)
 
 
-def _problem(session: dict[str, Any], method: str) -> str | None:
-    """Why this payment is declined, as a key of the texts, or None."""
-    if method not in session["payment_method_types"]:
-        return "choose"
-    if request.form.get("decline"):
-        return "declined"
-    if method != "card":
+def _method() -> str:
+    """The method that was chosen: a button that declines carries its own; a bare `decline` means the one chosen."""
+    declined = request.form.get("decline", "")
+    return declined if declined in currencies.METHODS else request.form.get("method", "")
+
+
+def _means(session: dict[str, Any]) -> Means | None:
+    if not session["amount_total"]:
         return None
-    number = re.sub(r"[\s-]", "", request.form.get("number", ""))
-    if not re.fullmatch(r"\d{12,19}", number) or not _luhn(number):
-        return "bad_number"
-    return "declined" if number == DECLINED_CARD.replace(" ", "") else None
+    method = _method()
+    if method not in session["payment_method_types"]:
+        raise Problem("choose")
+    try:
+        return cards.presented(
+            method,
+            number=request.form.get("number", ""),
+            iban=request.form.get("iban", ""),
+            email=session["customer_email"] or request.form.get("email"),
+            declined=bool(request.form.get("decline")),
+        )
+    except cards.BadNumber:
+        raise Problem("bad_number" if method == "card" else "bad_iban") from None
 
 
-def _luhn(number: str) -> bool:
-    """Whether a card number's check digit is right (ISO/IEC 7812-1, annex B)."""
-    digits = [int(digit) for digit in reversed(number)]
-    return sum(digits[0::2] + [sum(divmod(2 * digit, 10)) for digit in digits[1::2]]) % 10 == 0
+def _email(session: dict[str, Any]) -> str:
+    email: str = session["customer_email"] or request.form.get("email", "").strip()
+    if "@" not in email:
+        raise Problem("bad_email")
+    return email
+
+
+def _country(session: dict[str, Any], means: Means | None) -> str | None:
+    """The billing address' country where the form names none: the card's, or (if one must be given) the reader's."""
+    if means is not None and means.country is not None:
+        return means.country
+    if session["billing_address_collection"] != "required":
+        return None
+    return "CN" if _locale(session).startswith("zh") else "US"
 
 
 def _render_session(
@@ -96,29 +117,48 @@ def _render_session(
 ) -> Response:
     if session["status"] != "open":
         return _page("closed.html", session, status=410 if session["status"] == "expired" else 200)
+    offered = session["payment_method_types"]
     return _page(
         "pay.html",
         session,
         status=status,
         lines=lines,
         problem=problem,
-        chosen=chosen if chosen in session["payment_method_types"] else "card",
-        number=request.form.get("number") or TEST_CARD,
-        declined_card=DECLINED_CARD,
+        chosen=chosen if chosen in offered else offered[0],
+        given=request.form,
+        countries=_countries(_locale(session)),
+        test_card=cards.TEST_CARD,
+        declined_card=cards.DECLINED_CARD,
+        test_iban=cards.TEST_IBAN,
+        failing_iban=cards.FAILING_IBAN,
     )
 
 
-def _page(template: str, session: dict[str, Any] | None, *, status: int = 200, **values: Any) -> Response:
+@cache
+def _countries(locale: str) -> list[tuple[str, str]]:
+    """Every country by code and name, in the order of the names."""
+    names = Locale.parse(locale).territories
+    found = [(code, name) for code, name in names.items() if len(code) == 2 and code.isalpha()]
+    return sorted(
+        ((code, name) for code, name in found if code not in ("EU", "EZ", "UN", "ZZ")), key=lambda each: each[1]
+    )
+
+
+def _locale(session: dict[str, Any] | None) -> str:
     locale = session["locale"] if session else "auto"
     if locale == "auto":
         locale = request.accept_languages.best_match(["en", "zh"], "en") or "en"
-    locale = "zh_Hans" if locale.startswith("zh") else "en"
+    return "zh_Hans" if locale.startswith("zh") else "en"
+
+
+def _page(template: str, session: dict[str, Any] | None, *, status: int = 200, **values: Any) -> Response:
+    locale = _locale(session)
 
     def money(amount: int) -> str:
         assert session is not None
         currency = session["currency"]
-        digits = 0 if currency in _ZERO else 3 if currency in _THREE else 2
-        return str(format_currency(Decimal(amount).scaleb(-digits), currency.upper(), locale=locale))
+        major = Decimal(amount).scaleb(-currencies.digits(currency))
+        return str(format_currency(major, currency.upper(), locale=locale))
 
     body = render_template(
         template,

@@ -19,17 +19,17 @@ class BadParameter(Exception):
 
 
 def decode(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Nest a form's pairs; a level whose keys are 0, 1, 2… becomes a list."""
+    """Nest a form's pairs; a level whose keys are 0, 1, 2… becomes a list, and so does one without any: `expand[]`."""
     root: dict[str, Any] = {}
     for name, value in pairs:
         head = name.split("[", 1)[0]
         path = [head, *_PART.findall(name[len(head) :])]
         level = root
         for part in path[:-1]:
-            level = level.setdefault(part, {})
+            level = level.setdefault(part or str(len(level)), {})
             if not isinstance(level, dict):
                 raise BadParameter(f"Invalid parameter: {name}", param=name)
-        level[path[-1]] = value
+        level[path[-1] or str(len(level))] = value
     nested: dict[str, Any] = _lists(root)
     return nested
 
@@ -97,6 +97,39 @@ class Reader:
         if value not in set(allowed):
             raise BadParameter(f"Invalid {self.name(key)}: {value}", param=self.name(key))
         return value
+
+    def optional_integer(self, key: str, *, least: int, most: int) -> int | None:
+        """A whole number within bounds, or None where there is none."""
+        return self.integer(key, least=least, most=most) if key in self._left else None
+
+    def boolean(self, key: str) -> bool | None:
+        """`true` or `false`, or None where there is neither."""
+        value = self.text(key)
+        if value not in (None, "true", "false"):
+            raise BadParameter(f"Invalid boolean: {value}", param=self.name(key), code="parameter_invalid_boolean")
+        return None if value is None else value == "true"
+
+    def words(self, key: str) -> list[str] | None:
+        """A list of strings, or None where there is none."""
+        values = self._left.pop(key, None)
+        if values is None:
+            return None
+        if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
+            raise BadParameter(f"Invalid array: {self.name(key)}", param=self.name(key))
+        return values
+
+    def interval(self, key: str) -> dict[str, int]:
+        """Bounds of a time (`gt`, `gte`, `lt`, `lte`), or the time itself, in seconds since the epoch."""
+        value = self._left.get(key)
+        if isinstance(value, str):
+            at = self.integer(key, least=0, most=10**11)
+            return {"gte": at, "lte": at}
+        inner = self.inner(key)
+        if inner is None:
+            return {}
+        found = {name: inner.optional_integer(name, least=0, most=10**11) for name in ("gt", "gte", "lt", "lte")}
+        inner.end()
+        return {name: bound for name, bound in found.items() if bound is not None}
 
     def url(self, key: str, *, required: bool = True) -> str | None:
         """An http(s) address."""

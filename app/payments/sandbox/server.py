@@ -1,12 +1,15 @@
-"""The sandbox as a WSGI application: `gunicorn 'app.payments.sandbox.server:application()'`.
+"""The sandbox as a WSGI application: `gunicorn --threads=8 'app.payments.sandbox.server:application()'`.
 
-Settings, from the environment:
+One process with threads: rules for faults and keys under way live in it, the rest in the file. Settings, from the
+environment:
 - `SANDBOX_STATE`: the SQLite file.
 - `SANDBOX_PUBLIC_URL`: the address browsers reach this server at.
-- `SANDBOX_WEBHOOK_URL`: the shop's webhook address.
+- `SANDBOX_WEBHOOK_URL`: the shop's webhook address, or `pull`: then nothing is sent, `/sandbox/outbox` has it all.
 - `STRIPE_WEBHOOK_SECRET`: what webhooks are signed with; the shop has the same.
 - `STRIPE_SECRET_KEY`: the key the shop must show; `sk_test_sandbox` if not set.
+- `SANDBOX_CURRENCY`: the account's own currency; `eur` if not set.
 - `SANDBOX_WEBHOOK_DELAY`: seconds before an event is first delivered; 0 if not set.
+- `SANDBOX_SETTLE_DELAY`: seconds until a delayed payment or a slow refund ends; 3 if not set.
 """
 
 from __future__ import annotations
@@ -17,9 +20,14 @@ from pathlib import Path
 
 from flask import Flask
 
-from app.payments.sandbox import api, pages
+from app.payments.sandbox import api, control, pages, payments, refunds
+from app.payments.sandbox.bank import Bank
+from app.payments.sandbox.currencies import SUPPORTED
+from app.payments.sandbox.idempotency import Keys
 from app.payments.sandbox.state import State
 from app.payments.sandbox.webhooks import Courier
+
+PULL = "pull"
 
 
 class SandboxError(Exception):
@@ -36,6 +44,8 @@ class Config:
     webhook_secret: str
     api_key: str = "sk_test_sandbox"
     webhook_delay: float = 0.0
+    settle_delay: float = 3.0
+    currency: str = "eur"
 
     @classmethod
     def from_environment(cls) -> Config:
@@ -47,18 +57,25 @@ class Config:
                 raise SandboxError(f"{name} is not set. See app/payments/sandbox/server.py for what the sandbox needs.")
             return value
 
-        delay = os.environ.get("SANDBOX_WEBHOOK_DELAY") or "0"
-        try:
-            seconds = float(delay)
-        except ValueError:
-            raise SandboxError(f"SANDBOX_WEBHOOK_DELAY is {delay!r}; it must be a number of seconds.") from None
+        def seconds(name: str, default: float) -> float:
+            value = os.environ.get(name) or str(default)
+            try:
+                return float(value)
+            except ValueError:
+                raise SandboxError(f"{name} is {value!r}; it must be a number of seconds.") from None
+
+        currency = (os.environ.get("SANDBOX_CURRENCY") or cls.currency).lower()
+        if currency not in SUPPORTED:
+            raise SandboxError(f"SANDBOX_CURRENCY is {currency!r}; it must be one of {', '.join(sorted(SUPPORTED))}.")
         return cls(
             state=Path(need("SANDBOX_STATE")),
             public_url=need("SANDBOX_PUBLIC_URL").rstrip("/"),
             webhook_url=need("SANDBOX_WEBHOOK_URL"),
             webhook_secret=need("STRIPE_WEBHOOK_SECRET"),
             api_key=os.environ.get("STRIPE_SECRET_KEY") or cls.api_key,
-            webhook_delay=seconds,
+            webhook_delay=seconds("SANDBOX_WEBHOOK_DELAY", cls.webhook_delay),
+            settle_delay=seconds("SANDBOX_SETTLE_DELAY", cls.settle_delay),
+            currency=currency,
         )
 
 
@@ -67,30 +84,40 @@ def create_sandbox(config: Config) -> Flask:
     app = Flask(__name__)
     app.config.update(
         API_KEY=config.api_key,
-        PUBLIC_URL=config.public_url,
-        WEBHOOK_DELAY=config.webhook_delay,
+        WEBHOOK_SECRET=config.webhook_secret,
         MAX_CONTENT_LENGTH=1024**2,
         MAX_FORM_MEMORY_SIZE=1024**2,
     )
-    app.extensions["sandbox_state"] = State(config.state)
-    app.register_blueprint(api.blueprint)
-    app.register_blueprint(pages.blueprint)
+    bank = Bank(
+        State(config.state),
+        config.public_url,
+        currency=config.currency,
+        webhook_delay=config.webhook_delay,
+        settle_delay=config.settle_delay,
+    )
+    bank.happenings = {"settle": payments.settle, "refund": refunds.end, "expire": payments.expire}
+    app.extensions["sandbox"] = bank
+    app.extensions["sandbox_state"] = bank.state
+    app.extensions["sandbox_keys"] = Keys()
+    for blueprint in (api.blueprint, control.blueprint, pages.blueprint):
+        app.register_blueprint(blueprint)
     return app
 
 
 def start_courier(app: Flask, config: Config) -> Courier:
     """Deliver events from now on, those first that an earlier run left behind."""
-    state: State = app.extensions["sandbox_state"]
-    state.retry_now()
-    courier = Courier(state, config.webhook_url, config.webhook_secret)
-    app.extensions["sandbox_courier"] = courier
+    bank: Bank = app.extensions["sandbox"]
+    bank.outbox.retry_now()
+    courier = Courier(bank, config.webhook_url, config.webhook_secret)
+    bank.wake = courier.wake
     courier.start()
     return courier
 
 
 def application() -> Flask:
-    """The server and its courier, from the environment. gunicorn calls it in each worker, after the fork."""
+    """The server and its courier, from the environment. gunicorn calls it in its worker, after the fork."""
     config = Config.from_environment()
     app = create_sandbox(config)
-    start_courier(app, config)
+    if config.webhook_url != PULL:
+        start_courier(app, config)
     return app

@@ -1,37 +1,31 @@
-"""Signs events and brings them to the shop until it takes them."""
+"""Brings signed events to the shop until it takes them, and lets happen what was to happen by now."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import logging
 import threading
 import time
 import urllib.error
 import urllib.request
 
-from app.payments.sandbox.state import State
+from app.payments.sandbox.bank import Bank
+from app.payments.sandbox.outbox import Due, sign
+
+__all__ = ["Courier", "sign"]
 
 log = logging.getLogger(__name__)
 
 _TIMEOUT_SECONDS = 20
 _LEASE_SECONDS = 60
-_SLOWEST_SECONDS = 30.0
-_IDLE_SECONDS = 1.0  # another process may have queued an event
-
-
-def sign(body: bytes, secret: str, at: int) -> str:
-    """The Stripe-Signature header (https://docs.stripe.com/webhooks#verify-manually)."""
-    mac = hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
-    return f"t={at},v1={mac}"
+_IDLE_SECONDS = 1.0  # the clock may have been set
 
 
 class Courier(threading.Thread):
-    """One daemon thread per process: delivers what is due, and what it can't, later. Events may arrive twice."""
+    """One daemon thread: delivers what is due, and what it can't, later. Events may arrive twice."""
 
-    def __init__(self, state: State, url: str, secret: str) -> None:
+    def __init__(self, bank: Bank, url: str, secret: str) -> None:
         super().__init__(name="webhooks", daemon=True)
-        self._state, self._url, self._secret = state, url, secret
+        self._bank, self._url, self._secret = bank, url, secret
         self._woken = threading.Event()
         self._stopped = False
 
@@ -46,36 +40,35 @@ class Courier(threading.Thread):
         self.join()
 
     def run(self) -> None:
+        state, outbox = self._bank.state, self._bank.outbox
         while not self._stopped:
             self._woken.clear()
+            due = None
             try:
-                while not self._stopped and self._deliver_one():
-                    pass
-                due = self._state.next_due()
+                self._bank.catch_up()
+                while not self._stopped and (claimed := outbox.claim(_LEASE_SECONDS)):
+                    self._deliver(claimed[0])
+                    self._bank.catch_up()
+                due = min((at for at in (outbox.next_due(), state.next_task()) if at is not None), default=None)
             except Exception:  # a full disk or a locked file must not end deliveries for good
                 log.exception("webhooks: the sandbox's state cannot be used")
-                due = None
-            wait = _IDLE_SECONDS if due is None else min(max(due - time.time(), 0.01), _IDLE_SECONDS)
+            wait = _IDLE_SECONDS if due is None else min(max(due - state.now(), 0.01), _IDLE_SECONDS)
             self._woken.wait(wait)
 
-    def _deliver_one(self) -> bool:
-        event = self._state.claim(_LEASE_SECONDS)
-        if event is None:
-            return False
-        body = event.body.encode()
+    def _deliver(self, due: Due) -> None:
+        body = due.body.encode()
         request = urllib.request.Request(  # noqa: S310  the address is the operator's own setting
             self._url,
             data=body,
             headers={
                 "Content-Type": "application/json; charset=utf-8",
                 "User-Agent": "Wavecrate-Sandbox/1.0",
-                "Stripe-Signature": sign(body, self._secret, int(time.time())),
+                "Stripe-Signature": sign(body, self._secret, int(time.time()) + due.skew),
             },
         )
         try:
             with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS):  # noqa: S310
-                self._state.delivered(event.id)
+                self._bank.outbox.delivered(due.number)
         except (OSError, urllib.error.HTTPError) as error:
-            log.warning("webhooks: %s not taken by %s: %s", event.id, self._url, error)
-            self._state.postpone(event.id, min(0.25 * 2**event.attempts, _SLOWEST_SECONDS))
-        return True
+            log.warning("webhooks: %s not taken by %s: %s", due.event, self._url, error)
+            self._bank.outbox.failed(due.number)

@@ -148,7 +148,7 @@ def test_a_refund_at_the_gateway_ends_them_with_its_webhook(sale: Sale) -> None:
     with sale.player.playing():
         until(lambda: len(sale.player.before) >= 20)
         assert set(sale.player.before) == {200}
-        stripe_gateway.refund(payment_id, order_id=sale.order_id)
+        stripe_gateway.refund(payment_id, None, sale.order_id)
         until(lambda: sale.live.undelivered() == 0)
         _silenced(sale)
     assert order().state == OrderState.REFUNDED

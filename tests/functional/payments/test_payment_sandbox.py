@@ -6,20 +6,25 @@ import http.server
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from queue import Queue
 
 import pytest
 import requests
+from flask import Flask
 from flask.testing import FlaskClient
+from support.sandbox import Controls
 
 from app.engines import processes
-from app.payments.sandbox import objects, server
+from app.payments.sandbox import server
+from app.payments.sandbox.bank import Bank
 from app.payments.sandbox.params import BadParameter, decode
 from app.payments.sandbox.webhooks import sign
 from app.settings import ROOT
@@ -61,6 +66,15 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def config(tmp_path: Path, receiver: Receiver) -> server.Config:
     return server.Config(tmp_path / "state.sqlite", "http://sandbox.test", receiver.url, SECRET)
+
+
+def bank(app: Flask) -> Bank:
+    return app.extensions["sandbox"]
+
+
+def happened(app: Flask) -> list[str]:
+    """Types of the events, oldest first."""
+    return [event["type"] for event in reversed(bank(app).state.events()[0])]
 
 
 def open_session(client: FlaskClient, **changes: str) -> dict:
@@ -119,15 +133,15 @@ def test_an_event_the_shop_does_not_take_comes_again_also_after_a_restart(
     finally:
         courier.stop()
     assert json.loads(first)["id"] in seen
-    assert app.extensions["sandbox_state"].next_due() is None
+    assert bank(app).outbox.next_due() is None
 
 
 def test_a_delay_can_be_set_between_payment_and_webhook(config: server.Config) -> None:
     app = server.create_sandbox(replace(config, webhook_delay=3600.0))
     client = app.test_client()
     pay(client, open_session(client))
-    assert app.extensions["sandbox_state"].claim(1) is None
-    assert app.extensions["sandbox_state"].next_due() is not None
+    assert bank(app).outbox.claim(1) == []
+    assert bank(app).outbox.next_due() is not None
 
 
 def test_paying_twice_pays_once(config: server.Config) -> None:
@@ -136,17 +150,17 @@ def test_paying_twice_pays_once(config: server.Config) -> None:
     session = open_session(client)
     assert pay(client, session).status_code == 303
     assert pay(client, session).status_code == 303
-    events, _more = app.extensions["sandbox_state"].events(kind="checkout.session.completed", limit=10)
-    assert len(events) == 1
+    assert happened(app).count("checkout.session.completed") == 1
     assert "was paid" in client.get(f"/pay/{session['id']}").text
 
 
 @pytest.mark.parametrize(
     ("currency", "amount", "shown", "methods"),
     [
-        ("eur", "990", "€9.90", ["card", "alipay", "wechat_pay", "paypal"]),
+        ("eur", "990", "€9.90", ["card", "alipay", "wechat_pay", "paypal", "sepa_debit"]),
         ("cny", "6800", "CN¥68.00", ["card", "alipay", "wechat_pay"]),
-        ("jpy", "990", "¥990", ["card", "alipay", "wechat_pay"]),
+        ("usd", "990", "$9.90", ["card", "paypal"]),
+        ("jpy", "990", "¥990", ["card"]),
         ("inr", "9900", "₹99.00", ["card"]),
         ("kwd", "9900", "KWD", ["card"]),
     ],
@@ -175,9 +189,15 @@ def test_the_page_offers_what_the_currency_allows(
     ("form", "message"),
     [
         ({"number": "4000 0000 0000 0002"}, "was declined"),
+        ({"number": "4000 0000 0000 9995"}, "was declined"),
+        ({"number": "4000 0000 0000 0069"}, "was declined"),
         ({"number": "4242424242424243"}, "no card number"),
         ({"number": ""}, "no card number"),
         ({"method": "wechat_pay", "decline": "1"}, "was declined"),
+        ({"method": "card", "decline": "alipay"}, "was declined"),
+        ({"decline": "card", "number": ""}, "was declined"),
+        ({"decline": "sepa_debit"}, "was declined"),
+        ({"method": "sepa_debit", "iban": "DE00 1234"}, "no IBAN"),
         ({"method": ""}, "Choose one"),
         ({"method": "cash"}, "Choose one"),
     ],
@@ -192,7 +212,9 @@ def test_a_declined_payment_stays_on_the_page_and_sends_nothing(
     answer = pay(client, session, **form)
     assert answer.status_code == 402
     assert message in answer.text
-    assert app.extensions["sandbox_state"].next_due() is None
+    assert bank(app).outbox.next_due() is None
+    assert "checkout.session.completed" not in happened(app)
+    assert pay(client, session).status_code == 303
 
 
 def test_the_page_speaks_chinese_too_and_carries_no_inline_script_or_style(config: server.Config) -> None:
@@ -207,15 +229,68 @@ def test_the_page_speaks_chinese_too_and_carries_no_inline_script_or_style(confi
     assert client.get("/static/sandbox.css").status_code == 200
 
 
-def test_a_page_whose_time_is_up_takes_no_payment(config: server.Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(objects, "SESSION_SECONDS", -1)
+def test_a_page_whose_time_is_up_takes_no_payment_and_nobody_had_to_look(config: server.Config) -> None:
     app = server.create_sandbox(config)
     client = app.test_client()
     session = open_session(client)
+    Controls(app).advance(24 * 3600 + 1)
+    assert happened(app) == ["checkout.session.expired"]
     assert pay(client, session).status_code == 410
-    events, _more = app.extensions["sandbox_state"].events(kind=None, limit=10)
-    assert [event["type"] for event in events] == ["checkout.session.expired"]
     assert client.get("/pay/cs_test_none").status_code == 404
+    assert pay(client, {"id": "cs_test_none"}).status_code == 404
+
+
+def test_there_is_a_button_to_be_declined_for_each_method_after_the_one_that_pays(config: server.Config) -> None:
+    """Enter in a field presses a form's first button; it must not be one that declines."""
+    client = server.create_sandbox(config).test_client()
+    page = client.get(f"/pay/{open_session(client, locale='en')['id']}").text
+    assert re.findall(r'name="decline" value="(\w+)"', page) == ["card", "alipay", "wechat_pay", "paypal", "sepa_debit"]
+    assert page.index('id="pay"') < page.index('name="decline"')
+    assert "Decline: Alipay" in page
+
+
+def test_where_nothing_is_owed_nothing_is_paid(config: server.Config) -> None:
+    app = server.create_sandbox(config)
+    client = app.test_client()
+    session = open_session(client, **{"line_items[0][price_data][unit_amount]": "0", "locale": "en"})
+    page = client.get(f"/pay/{session['id']}").text
+    assert "Complete the order" in page
+    assert 'name="method"' not in page
+    assert client.post(f"/pay/{session['id']}").status_code == 303
+    (event,) = bank(app).state.events()[0]
+    assert event["data"]["object"]["payment_status"] == "no_payment_required"
+    assert event["data"]["object"]["payment_intent"] is None
+
+
+def test_the_page_asks_for_the_address_the_shop_did_not_give(config: server.Config) -> None:
+    app = server.create_sandbox(config)
+    client = app.test_client()
+    session = open_session(client, customer_email="", locale="en")
+    assert 'type="email"' in client.get(f"/pay/{session['id']}").text
+    assert "no e-mail address" in pay(client, session, email="nobody").text
+    assert pay(client, session, email="ada@example.org", country="FR").status_code == 303
+    buyer = bank(app).state.events(kind="checkout.session.completed")[0][0]["data"]["object"]["customer_details"]
+    assert (buyer["email"], buyer["address"]["country"]) == ("ada@example.org", "FR")
+
+
+@pytest.mark.parametrize(
+    ("form", "country"),
+    [
+        ({}, "US"),
+        ({"number": "4000 0027 6000 0016"}, "DE"),
+        ({"number": "4000 0015 6000 0002", "country": "HK"}, "HK"),
+        ({"method": "sepa_debit", "iban": "DE89370400440532013000"}, "DE"),
+        ({"method": "alipay"}, "CN"),
+    ],
+    ids=str,
+)
+def test_an_address_that_must_be_given_is(config: server.Config, form: dict[str, str], country: str) -> None:
+    app = server.create_sandbox(config)
+    client = app.test_client()
+    session = open_session(client, locale="zh", billing_address_collection="required")
+    assert pay(client, session, **form).status_code == 303
+    session = bank(app).state.events(kind="checkout.session.completed")[0][0]["data"]["object"]
+    assert session["customer_details"]["address"]["country"] == country
 
 
 def test_forms_are_nested_as_stripe_nests_them() -> None:
@@ -224,6 +299,7 @@ def test_forms_are_nested_as_stripe_nests_them() -> None:
         "b": {"c": "2"},
         "d": [{"e": "3"}, {"e": "4"}],
     }
+    assert decode([("expand[]", "a"), ("expand[]", "b")]) == {"expand": ["a", "b"]}
     with pytest.raises(BadParameter):
         decode([("a", "1"), ("a[b]", "2")])
 
@@ -233,6 +309,24 @@ def test_a_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(server.SandboxError, match="SANDBOX_STATE is not set"):
         server.Config.from_environment()
+    for name in ("SANDBOX_STATE", "SANDBOX_PUBLIC_URL", "SANDBOX_WEBHOOK_URL", "STRIPE_WEBHOOK_SECRET"):
+        monkeypatch.setenv(name, "x")
+    for name, value in (("SANDBOX_SETTLE_DELAY", "soon"), ("SANDBOX_CURRENCY", "shells")):
+        with monkeypatch.context() as wrong:
+            wrong.setenv(name, value)
+            with pytest.raises(server.SandboxError, match=f"{name} is '{value}'"):
+                server.Config.from_environment()
+    assert server.Config.from_environment().currency == "eur"
+
+
+def test_a_file_of_an_older_shape_is_begun_anew(config: server.Config) -> None:
+    with closing(sqlite3.connect(config.state)) as old:
+        old.execute("CREATE TABLE object (id TEXT PRIMARY KEY, kind TEXT, body TEXT, private TEXT)")
+        old.execute("INSERT INTO object VALUES ('cs_test_old', 'checkout.session', '{}', '{}')")
+        old.commit()
+    client = server.create_sandbox(config).test_client()
+    assert client.get("/pay/cs_test_old").status_code == 404
+    assert pay(client, open_session(client)).status_code == 303
 
 
 def test_it_runs_as_a_process_of_its_own_and_remembers_over_a_kill(tmp_path: Path, receiver: Receiver) -> None:

@@ -72,6 +72,28 @@ def test_amounts_go_to_stripe_in_its_own_units_and_come_back(money: Money, amoun
     assert from_stripe(amount, money.currency.lower()) == money
 
 
+# Every currency that Stripe counts otherwise than in hundredths, and those whose own minor unit is not Stripe's:
+# (units of ours, units of Stripe's) of the same amount.
+_ZERO, _THREE = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF", "BHD JOD KWD OMR TND"
+_TWO, _OTHERWISE = "EUR USD GBP CNY HKD TWD HUF IDR COP", "ISK UGX RSD ALL"
+_UNITS = {
+    **dict.fromkeys(_ZERO.split(), (1, 1)),
+    **dict.fromkeys(_THREE.split(), (10, 10)),
+    **dict.fromkeys(_TWO.split(), (1, 1)),
+    **dict.fromkeys(_OTHERWISE.split(), (1, 100)),
+}
+
+
+@pytest.mark.parametrize(("currency", "units"), _UNITS.items(), ids=str)
+@pytest.mark.parametrize("amount", [1, 7, 990, 99_999])
+def test_an_amount_goes_to_stripe_and_back_in_every_kind_of_currency(
+    currency: str, units: tuple[int, int], amount: int
+) -> None:
+    ours, theirs = units
+    assert to_stripe(Money(amount * ours, currency)) == amount * theirs
+    assert from_stripe(amount * theirs, currency.lower()) == Money(amount * ours, currency)
+
+
 @given(st.integers(0, 99_999_999), st.sampled_from(["EUR", "USD", "CNY", "JPY", "ISK", "UGX", "RSD", "KRW", "HUF"]))
 def test_no_amount_is_changed_on_the_way(minor: int, currency: str) -> None:
     assert from_stripe(to_stripe(Money(minor, currency)), currency) == Money(minor, currency)
