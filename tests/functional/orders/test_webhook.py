@@ -60,13 +60,14 @@ def test_an_event_of_a_kind_we_do_not_know_is_acknowledged_and_kept_once(app: Fl
         "",
         "nonsense",
         "t=,v1=",
-        f"t={int(time.time())}",
-        f"t={int(time.time())},v1={'0' * 64}",
+        "t={now}",
+        "t={now},v1=" + 64 * "0",
         "v1=abc,t=never",
     ],
 )
 def test_an_event_without_a_signature_is_refused(app: Flask, client: FlaskClient, header: str | None) -> None:
-    assert post(client, body(), header) == 400
+    # The moment comes in here: processes that share the tests out must call them the same.
+    assert post(client, body(), header and header.replace("{now}", str(now()))) == 400
     assert kept() == 0
 
 
