@@ -18,7 +18,7 @@ from app.core.money import Money
 from app.letters.invoice import InvoiceData, Party
 
 # Archivable (ISO 19005-2, level A) and accessible (ISO 14289-1).
-_STANDARDS = ["a-2a", "ua-1"]
+_STANDARDS: list[Any] = ["a-2a", "ua-1"]
 _LANG = {"en": "en", "zh_Hans": "zh"}
 
 

@@ -99,7 +99,8 @@ class Smtp:
 
     @contextmanager
     def _connected(self) -> Iterator[smtplib.SMTP]:
-        route, server = self._route, None
+        route = self._route
+        server: smtplib.SMTP | None = None
         try:
             context = ssl.create_default_context(cafile=route.ca_file) if route.security != "plain" else None
             if route.security == "tls":

@@ -25,6 +25,7 @@ class MailServer:
 
     port: int
     letters: list[EmailMessage] = field(default_factory=list)
+    recipients: list[str] = field(default_factory=list)
     encrypted: list[bool] = field(default_factory=list)
     rcpt_answers: list[str] = field(default_factory=list)
     data_answers: list[str] = field(default_factory=list)
@@ -43,6 +44,7 @@ class MailServer:
         if answer.startswith("250") or answer == "hang up":
             content = envelope.content if isinstance(envelope.content, bytes) else b""
             self.letters.append(message_from_bytes(content, policy=default))  # type: ignore[arg-type]
+            self.recipients += envelope.rcpt_tos
             self.encrypted.append(session.ssl is not None)
         self.on_data()
         if answer == "hang up":

@@ -35,11 +35,13 @@ TO = "ada@example.org"
 
 
 def _enqueue(kind: str = "receipt", *, key: str = "receipt:1", to: str = TO, locale: str = "en", **more: Any) -> Letter:
+    context = more.pop("context") if "context" in more else CONTEXTS[kind]
     with transaction():
-        return service.enqueue(kind, to, locale, more.pop("context", CONTEXTS[kind]), key=key, **more)
+        return service.enqueue(kind, to, locale, context, key=key, **more)
 
 
 def _drain(app: Flask, settings: Settings) -> None:
+    db.session.expire_all()
     drain(app, settings, "app.letters.tasks", queue_name=queue.LETTERS)
     db.session.rollback()
     db.session.expire_all()
@@ -158,7 +160,7 @@ def test_every_kind_has_words_in_both_forms(app: Flask, kind: str, locale: str) 
     assert html.escape(words.subject, quote=False) in html.escape(html.unescape(words.html), quote=False)
     for name in ("number", "giver", "code", "device", "reason"):
         if name in CONTEXTS[kind]:
-            assert str(CONTEXTS[kind][name]) in words.text
+            assert str(CONTEXTS[kind][name]) in words.subject + words.text
             assert str(CONTEXTS[kind][name]) in words.html
 
 
@@ -301,9 +303,9 @@ def test_what_is_no_address_fails_for_good_and_says_so(app: Flask, settings: Set
 def test_addresses_of_every_alphabet(app: Flask, address: str, written: str) -> None:
     letter = _unsaved(to_address=address, subject="夜航", text="夜航", html="<p>夜航</p>")
     assert mailbox(address).addr_spec == written
-    read: EmailMessage = message_from_bytes(compose(letter, "S <s@example.org>").as_bytes(), policy=default)  # type: ignore[assignment]
-    assert read["To"].addresses[0].addr_spec == written
-    assert read["Subject"] == "夜航"
+    sent = compose(letter, "S <s@example.org>").as_bytes()
+    assert f"{written}".encode() in sent.partition(b"\r\n\r\n")[0]
+    assert message_from_bytes(sent, policy=default)["Subject"] == "夜航"
 
 
 def test_a_letter_nobody_asked_for_says_how_to_end_it(app: Flask) -> None:

@@ -103,7 +103,6 @@ def test_nobody_from_elsewhere_reads_it(client: FlaskClient, receipt: str) -> No
             assert answer.location.startswith("/sign-in")
     rows.sign_in(client, rows.account())
     assert client.get("/outbox", environ_overrides=ELSEWHERE).status_code == 403
-    assert client.get("/outbox", headers={"Host": "rebound.example"}).status_code == 403
 
 
 def test_in_production_it_is_the_administrators(
