@@ -16,6 +16,7 @@ from wtforms import (
     HiddenField,
     IntegerField,
     RadioField,
+    SelectChoice,
     SelectMultipleField,
     StringField,
     TextAreaField,
@@ -62,7 +63,10 @@ class CouponForm(FlaskForm):
     )
     takes = RadioField(
         _("What it takes off"),
-        choices=[("percent", _("A percentage")), ("amount", _("An amount, in each currency below"))],
+        choices=[
+            SelectChoice("percent", _("A percentage")),
+            SelectChoice("amount", _("An amount, in each currency below")),
+        ],
         default="percent",
     )
     percent = StringField(_("Per cent"), render_kw=_AMOUNT)
@@ -95,7 +99,7 @@ class CouponForm(FlaskForm):
     def fresh(cls, labels: list[Label]) -> CouponForm:
         """An empty form; where it was sent, as it was filled in."""
         form = cls(data={"takes": "percent", "terms": [{"currency": code} for code in CURRENCIES]})
-        form.labels.choices = [(label.id, label.name) for label in labels]
+        form.labels.choices = [SelectChoice(label.id, label.name) for label in labels]
         return form
 
     def validate_percent(self, field: StringField) -> None:

@@ -67,7 +67,7 @@ def rows(found: list[Coupon]) -> list[Row]:
         .where(CouponCode.coupon_id.in_(ids), CouponCode.single_use)
         .group_by(CouponCode.coupon_id)
     )
-    singles = dict(counted.tuples().all())
+    singles = {row[0]: row[1] for row in counted}
     return [Row(each, shared.get(each.id), singles.get(each.id, 0)) for each in found]
 
 

@@ -46,6 +46,8 @@ def _plain_isrc(text: str | None) -> str | None:
 class CurrencyField(SelectField):
     """One of the currencies the shop sells in."""
 
+    choices: Any
+
     def __init__(self, label: Any = None, validators: Any = None, **more: Any) -> None:
         super().__init__(label, validators, choices=list(CURRENCIES), **more)
 

@@ -12,6 +12,7 @@ from wtforms import (
     HiddenField,
     IntegerField,
     RadioField,
+    SelectChoice,
     StringField,
     TextAreaField,
     ValidationError,
@@ -46,10 +47,10 @@ class OffersForm(FlaskForm):
     selling = RadioField(
         _("How it is sold"),
         choices=[
-            ("fixed", _("At a price")),
-            ("open", _("The buyer names the amount: the price below, or more")),
-            ("free", _("Free: nothing is asked, and nothing can be given")),
-            ("none", _("Not for sale")),
+            SelectChoice("fixed", _("At a price")),
+            SelectChoice("open", _("The buyer names the amount: the price below, or more")),
+            SelectChoice("free", _("Free: nothing is asked, and nothing can be given")),
+            SelectChoice("none", _("Not for sale")),
         ],
     )
     price = StringField(_("Price, or the least"), description=_("Like 9.90."), render_kw=_AMOUNT)
