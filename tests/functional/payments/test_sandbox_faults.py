@@ -105,7 +105,7 @@ def test_two_at_once_under_one_key_are_one_and_a_conflict(does: Controls, client
     first.join()
     assert clash.value.http_status == 409
     assert clash.value.error is not None
-    assert (clash.value.error.type, clash.value.code) == ("idempotency_error", "idempotency_key_in_use")
+    assert (clash.value.error.type, clash.value.error.code) == ("idempotency_error", "idempotency_key_in_use")
     assert create(client, "k").id == done[0].id
     assert sessions(client) == 1
 
