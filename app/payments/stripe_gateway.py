@@ -270,7 +270,7 @@ def _once(key: str, ask: Callable[[str], T], find: Callable[[], T | None] = lamb
         try:
             return ask(key if number == 1 else f"{key}-{number}")
         except stripe.APIError as error:
-            if error.headers.get("Idempotent-Replayed") != "true" or number == _KEYS_PER_REQUEST:
+            if (error.headers or {}).get("Idempotent-Replayed") != "true" or number == _KEYS_PER_REQUEST:
                 raise
             log.warning("payment gateway: %s is used up by an error that is kept", key)
         found = find()

@@ -292,6 +292,6 @@ def test_the_sandbox_refuses_bad_prices(live: LiveShop, price: dict) -> None:
     data = {"currency": "eur", "unit_amount": 990, "product_data": {"name": "Tides"}} | price
     with pytest.raises(stripe.InvalidRequestError) as refused:
         gateway.client().v1.checkout.sessions.create(
-            {"mode": "payment", "success_url": "https://s.test/", "line_items": [{"quantity": 1, "price_data": data}]}
+            {"mode": "payment", "success_url": "https://s.test/", "line_items": [{"quantity": 1, "price_data": data}]}  # type: ignore[arg-type]
         )
     assert (refused.value.param or "").startswith("line_items")

@@ -24,8 +24,8 @@ class Controls:
     def ask(self, verb: str, path: str, expect: int = 200, /, **body: Any) -> Any:
         """Any of them."""
         headers = {"Authorization": f"Bearer {self._app.config['API_KEY']}"}
-        given = {"json": body} if verb == "POST" else {}
-        answer = self._app.test_client().open(f"/sandbox/{path}", method=verb, headers=headers, **given)
+        given = body if verb == "POST" else None
+        answer = self._app.test_client().open(f"/sandbox/{path}", method=verb, headers=headers, json=given)
         assert answer.status_code == expect, answer.text
         return answer.get_json()
 
@@ -109,7 +109,11 @@ class Direct(stripe.HTTPClient):
             plain = name.upper().replace("-", "_")
             environ["CONTENT_TYPE" if plain == "CONTENT_TYPE" else f"HTTP_{plain}"] = value
         said: list[Any] = []
-        answer = b"".join(self._app(environ, lambda status, given, _exc=None: said.extend((status, given))))
+
+        def start_response(status: str, given: list[tuple[str, str]], _exc: Any = None, /) -> Any:
+            said.extend((status, given))
+
+        answer = b"".join(self._app(environ, start_response))
         found = CaseInsensitiveDict(said[1])
         if LOST in found:
             raise stripe.APIConnectionError("The sandbox was told not to answer.", should_retry=True)

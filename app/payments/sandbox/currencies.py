@@ -58,8 +58,7 @@ def rate(currency: str, account: str) -> Decimal | None:
     """Major units of the account's currency for one of another; None where nothing is exchanged."""
     if currency == account:
         return None
-    euros = Decimal(_PER_EURO.get(currency, "1"))
-    return (Decimal(_PER_EURO.get(account, "1")) / euros).quantize(Decimal("0.000001"))
+    return Decimal(_PER_EURO.get(account, "1")) / Decimal(_PER_EURO.get(currency, "1"))
 
 
 def settle(amount: int, currency: str, account: str) -> int:

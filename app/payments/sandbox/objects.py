@@ -98,7 +98,7 @@ def balance_transaction(
         "created": int(created),
         "currency": account,
         "description": None,
-        "exchange_rate": None if exchange is None else float(exchange),
+        "exchange_rate": None if exchange is None else round(float(exchange), 6),
         "fee": fee,
         "fee_details": parts if fee else [],
         "net": settled - fee,

@@ -361,7 +361,9 @@ def test_it_runs_as_a_process_of_its_own_and_remembers_over_a_kill(tmp_path: Pat
         }
         key = {"Authorization": "Bearer sk_test_sandbox"}
         session = requests.post(f"{base}/v1/checkout/sessions", data=form, headers=key, timeout=60).json()
-        paid = requests.post(session["url"], data={"method": "alipay"}, timeout=60, allow_redirects=False)
+        paid = requests.post(
+            session["url"], data={"method": "alipay", "email": "a@b.c"}, timeout=60, allow_redirects=False
+        )
         assert paid.status_code == 303
         receiver.got.get(timeout=60)
         processes.stop(process, 9, grace=0)
