@@ -61,7 +61,7 @@ def begin_totp(account: Account) -> Totp:
 
 def setup_address(account: Account, held: Totp) -> str:
     """What an authenticator app opens to take the secret over (otpauth://)."""
-    return pyotp.TOTP(held.secret).provisioning_uri(account.email, issuer_name=ISSUER)
+    return pyotp.TOTP(held.secret).provisioning_uri(name=account.email, issuer_name=ISSUER)
 
 
 def confirm_totp(account: Account, code: str) -> list[str]:

@@ -65,9 +65,7 @@ def profile() -> Any:
 @access(Access.SIGNED_IN)
 def address_book() -> str:
     """Every address of the person's."""
-    return render_template(
-        "accounts/addresses.html", addresses=addresses.of_account(current_user.id), action=ActionForm()
-    )
+    return render_template("accounts/addresses.html", addresses=addresses.of_account(current_user.id))
 
 
 @blueprint.route("/addresses/new", methods=["GET", "POST"])
@@ -120,7 +118,6 @@ def devices() -> str:
         "accounts/devices.html",
         sessions=sessions.of_account(current_user.id),
         present=login.current_session(),
-        action=ActionForm(),
     )
 
 
@@ -280,7 +277,6 @@ def _security(password: ChangePasswordForm | None = None, email: NewEmailForm | 
         "accounts/security.html",
         password=password or ChangePasswordForm(formdata=None),
         email=email or NewEmailForm(formdata=None),
-        action=ActionForm(),
     )
 
 

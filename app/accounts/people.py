@@ -10,7 +10,6 @@ from flask_login import current_user
 from sqlalchemy import or_, select
 
 from app.accounts import login, registration, service, sessions
-from app.accounts.forms import ActionForm
 from app.accounts.models import Account, Role
 from app.audit import queries as audit_queries
 from app.audit import service as audit
@@ -54,7 +53,6 @@ def show(account_id: str) -> str:
         person=person,
         sessions=sessions.of_account(person.id),
         roles=list(Role),
-        action=ActionForm(),
         Permission=Permission,
     )
 

@@ -11,7 +11,7 @@ from flask_login import current_user
 
 from app.accounts import factors, limits, login, pages, passkeys, sessions
 from app.accounts.errors import BadAccount
-from app.accounts.forms import ActionForm, CodeForm
+from app.accounts.forms import CodeForm
 from app.accounts.models import Account, AccountSession
 from app.accounts.redirects import own_path
 from app.core.auth import Access, access
@@ -178,7 +178,6 @@ def _own(form: CodeForm | None = None) -> Any:
     return render_template(
         "accounts/second_factor.html",
         form=form or CodeForm(formdata=None),
-        action=ActionForm(),
         app=held,
         setup=factors.setup_address(current_user, held) if held and held.confirmed_at is None else None,
         passkeys=factors.passkeys(current_user.id),
