@@ -9,8 +9,9 @@ from typing import Any
 
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
-from flask_wtf.file import FileField
+from flask_wtf.file import FileField, FileRequired
 from wtforms import (
+    BooleanField,
     DateField,
     FieldList,
     Form,
@@ -247,3 +248,26 @@ def _row(track: Track) -> dict[str, Any]:
         "isrc": track.isrc,
         "price": written(track.offer),
     }
+
+
+class SubtitleForm(FlaskForm):
+    """A file of subtitles and what it is."""
+
+    file = FileField(
+        _("File"),
+        description=_("SRT or WebVTT, up to 1 MB."),
+        validators=[FileRequired(_("Choose a file."))],
+        render_kw={"accept": ".srt,.vtt,text/vtt,application/x-subrip"},
+    )
+    language = StringField(
+        _("Language"),
+        description=_("A tag such as en, zh-Hans or fr."),
+        validators=[Length(max=35)],
+        render_kw={"list": "subtitle-languages", "autocomplete": "off", "autocapitalize": "none"},
+    )
+    name = StringField(
+        _("Name in the player"),
+        description=_("Empty: the language’s own name."),
+        validators=[Length(max=80)],
+    )
+    hearing = BooleanField(_("Captions: they tell sounds too, for those who don’t hear"))

@@ -6,11 +6,6 @@ from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask_babel import gettext as _
-from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
-from flask_wtf.file import FileField, FileRequired
-from wtforms import BooleanField, StringField
-from wtforms.validators import Length
 
 from app.catalog.models import Kind, Release, Track
 from app.core.auth import Permission, access
@@ -18,36 +13,13 @@ from app.core.db import transaction
 from app.core.errors import NotFound, WavecrateError
 from app.media import subtitles
 from app.studio import desk
-from app.studio.forms import ActionForm
+from app.studio.forms import ActionForm, SubtitleForm
 from transcoder import captions, languages
 
 blueprint = Blueprint("subtitles", __name__)
 
 # What the field suggests; any language may be typed.
 SUGGESTED = ("en", "zh-Hans", "zh-Hant", "ja", "ko", "fr", "de", "es", "pt", "it", "ru", "ar", "hi")
-
-
-class SubtitleForm(FlaskForm):
-    """A file of subtitles and what it is."""
-
-    file = FileField(
-        _l("File"),
-        description=_l("SRT or WebVTT, up to 1 MB."),
-        validators=[FileRequired(_l("Choose a file."))],
-        render_kw={"accept": ".srt,.vtt,text/vtt,application/x-subrip"},
-    )
-    language = StringField(
-        _l("Language"),
-        description=_l("A tag such as en, zh-Hans or fr."),
-        validators=[Length(max=35)],
-        render_kw={"list": "subtitle-languages", "autocomplete": "off", "autocapitalize": "none"},
-    )
-    name = StringField(
-        _l("Name in the player"),
-        description=_l("Empty: the language’s own name."),
-        validators=[Length(max=80)],
-    )
-    hearing = BooleanField(_l("Captions: they tell sounds too, for those who don’t hear"))
 
 
 def section(release: Release, form: SubtitleForm | None = None) -> dict[str, Any]:

@@ -40,6 +40,17 @@ def test_no_message_lacks_a_translation(source: set[str], translated: Catalog) -
     assert not missing
 
 
+def test_what_is_for_translation_goes_by_a_name_that_is_looked_for() -> None:
+    called = re.compile(r"\b(?:lazy_)?n?gettext as (\w+)")
+    wrong = {
+        str(path.relative_to(ROOT)): name
+        for path in (ROOT / "app").rglob("*.py")
+        for name in called.findall(path.read_text())
+        if name != "_"
+    }
+    assert not wrong
+
+
 def test_no_translation_is_a_guess_or_left_over(source: set[str], translated: Catalog) -> None:
     messages = list(_messages(translated))
     assert not [singular for singular, message in messages if message.fuzzy]
