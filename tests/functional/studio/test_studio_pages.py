@@ -104,6 +104,9 @@ EDITORS_ONLY = (
     ("post", "/studio/releases/{release}/unpublish"),
     ("post", "/studio/tracks/{track}/retry"),
     ("get", "/studio/releases/{release}/ingest"),
+    ("get", "/studio/editors/{upload}/labels"),
+    ("post", "/studio/editors/{upload}/labels"),
+    ("post", "/studio/editors/{upload}/labels/none/take"),
     ("post", "/studio/releases/{release}/subtitles"),
     ("post", "/studio/releases/{release}/subtitles/none/remove"),
 )
