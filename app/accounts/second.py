@@ -100,6 +100,7 @@ def confirm_app() -> Any:
     try:
         with transaction():
             codes = factors.confirm_totp(current_user, form.code.data or "")
+            limits.clear(limits.CODE, account=current_user.id)
             _shown_here()
     except BadAccount as error:
         form.code.errors = [str(error)]

@@ -167,9 +167,9 @@ def recordings(release_id: str) -> str:
 @access(Permission.STUDIO)
 def publish(release_id: str) -> Any:
     """Show it in the shop; with `when=ready`, as soon as its tracks can be heard."""
+    found = desk.release(release_id)
     try:
         with transaction():
-            found = desk.release(release_id)
             if request.form.get("when") == "ready":
                 service.publish_once_ready(found)
             else:

@@ -340,14 +340,16 @@ def test_two_reports_at_the_same_moment_tell_once(app: Flask, shop: Shop) -> Non
     session = _play(shop)["session"]
     together = threading.Barrier(4)
 
-    def report() -> int:
-        browser = app.test_client()
+    browsers = [app.test_client() for _ in range(4)]
+    for browser in browsers:
         rows.sign_in(browser, shop.owner)
+
+    def report(browser: FlaskClient) -> int:
         together.wait()
         return browser.post(f"/plays/{session}/progress", json={"position_ms": 110_000}, headers=JSON).status_code
 
     with ThreadPoolExecutor(4) as pool:
-        assert [future.result() for future in [pool.submit(report) for _ in range(4)]] == [200] * 4
+        assert [future.result() for future in [pool.submit(report, browser) for browser in browsers]] == [200] * 4
     assert _told(shop) == [0.5]
 
 

@@ -291,6 +291,7 @@ def test_transfers_in_which_nothing_moves_are_cleared_away(
     }
     later = clock.now() + timedelta(days=8)
     monkeypatch.setattr(clock, "now", lambda: later)
+    rows.sign_in(client, editor)  # a session does not outlast a week either
     send_parts(client, moving, body, [2])
     tasks.clear_uploads()
     assert [begun.key for begun in store.multipart.begun(keys.UPLOADS)] == [keys.upload(moving["id"])]
