@@ -104,18 +104,15 @@ EDITORS_ONLY = (
     ("post", "/studio/releases/{release}/unpublish"),
     ("post", "/studio/tracks/{track}/retry"),
     ("get", "/studio/releases/{release}/ingest"),
-<<<<<<< HEAD
     ("get", "/studio/bundles"),
     ("post", "/studio/bundles"),
     ("post", "/studio/bundles/none/retire"),
     ("get", "/studio/releases/{release}/offers"),
     ("post", "/studio/releases/{release}/offers"),
     ("post", "/studio/releases/{release}/tracks"),
-=======
     ("get", "/studio/editors/{upload}/labels"),
     ("post", "/studio/editors/{upload}/labels"),
     ("post", "/studio/editors/{upload}/labels/none/take"),
->>>>>>> i4-people
     ("post", "/studio/releases/{release}/subtitles"),
     ("post", "/studio/releases/{release}/subtitles/none/remove"),
 )
