@@ -42,7 +42,6 @@ from transcoder.on_air import OnAir
 
 # How far the whole job is once the film is there, its stream is made, and its download too.
 _FETCHED, _STREAMED, _MUXED = 0.03, 0.83, 0.90
-_HAIR = 0.001  # seconds
 _POLL_SECONDS = 0.5
 _LOOK_SECONDS = 1.0
 _SEND_SECONDS = 3.0
@@ -329,8 +328,8 @@ class Feature:
         seconds = ladder.segment_seconds(self.probe)
         name = film.preview_rung(self._rungs).name
         whole = self.on_air.stretch(name)
-        first = whole.first + int((start + _HAIR) // seconds)
-        last = min(whole.first + int((start + length - _HAIR) // seconds), whole.first + len(whole.seconds) - 1)
+        first = whole.first + int((start + film.HAIR) // seconds)
+        last = min(whole.first + int((start + length - film.HAIR) // seconds), whole.first + len(whole.seconds) - 1)
         pictures = self._clear(name, seconds, range(first, last + 1))
         begins = (first - whole.first) * seconds
         run = film.preview_command(pictures, begins, master, self.probe)

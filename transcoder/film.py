@@ -16,6 +16,10 @@ from transcoder.contract import Probe
 _X264_THREADS = 1
 
 PREVIEW, POSTER, STRIP = "preview.mp4", "poster.jpg", "strip.jpg"
+_PREVIEW_KBPS = 1600
+_POSTER_FRAMES = 24
+# A segment may end this much (s) before its time: at its last frame, however times were rounded.
+HAIR = 0.001
 
 
 def chunk_command(
@@ -41,7 +45,7 @@ def chunk_command(
         even(_from_frame(master, first_frame, rate), rate, from_start=first_frame == 0), first_frame, end_frame
     )
     outputs = []
-    seconds = ladder.segment_seconds(probe) - _HAIR
+    seconds = ladder.segment_seconds(probe) - HAIR
     wanted = [rung for rung in rungs if rung.name not in skipping]
     for rung in wanted:
         if rung is wanted[0]:
@@ -60,17 +64,14 @@ def chunk_command(
     return commands.command(outputs, cost=max(pixels * frames / 1e8, 0.01), seconds=length, strictly=strictly)
 
 
-# A segment may end this much (s) before its time: at its last frame, however times were rounded.
-_HAIR = 0.001
-
-
 def _from_frame(master: Path, first_frame: int, rate: tuple[int, int]) -> Any:
-    # Decoding in one thread costs a tenth less than in several, and there are as many chunks at work as cores.
     if first_frame == 0:
-        return commands.open_master(master, threads=1)
+        return commands.open_master(master)
     # A frame early, so that rounding never starts us behind the first frame wanted; `itsoffset` keeps the film's own
     # times, which seeking would count from where it landed.
     start = f"{(first_frame - 1) * rate[1] / rate[0]:.6f}"
+    # In one thread decoding costs a tenth less than in several, and behind the opening, which somebody waits for, there
+    # are as many chunks at work as cores.
     return commands.open_master(master, threads=1, ss=start, itsoffset=start, noaccurate_seek=None)
 
 
@@ -136,7 +137,7 @@ def preview_command(pictures: Path, begins: float, master: Path, probe: Probe) -
     the film's first sound, faded in and out."""
     start, length = ladder.film_preview(probe)
     # A hair late, lest rounding land on the IDR picture before.
-    made = commands.open_master(pictures, ss=f"{max(0.0, start - begins) + _HAIR:.6f}", t=f"{length - 2 * _HAIR:.6f}")
+    made = commands.open_master(pictures, ss=f"{max(0.0, start - begins) + HAIR:.6f}", t=f"{length - 2 * HAIR:.6f}")
     streams = [made["V:0"]]
     options: dict[str, Any] = {"c:v": "copy", "movflags": "+faststart", "f": "mp4", "avoid_negative_ts": "make_zero"}
     if probe.audio:
@@ -151,10 +152,6 @@ def preview_command(pictures: Path, begins: float, master: Path, probe: Probe) -
 def preview_rung(rungs: Sequence[ladder.FilmRung]) -> ladder.FilmRung:
     """The rung that the preview is cut from."""
     return next((rung for rung in rungs if rung.max_kbps <= _PREVIEW_KBPS), rungs[-1])
-
-
-_PREVIEW_KBPS = 1600
-_POSTER_FRAMES = 24
 
 
 def poster_command(master: Path, probe: Probe) -> sandbox.Command:

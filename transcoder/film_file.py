@@ -10,13 +10,11 @@ import ffmpeg
 
 from transcoder import boxes, commands, ladder, languages, package, sandbox
 from transcoder.contract import Probe
+from transcoder.encode import Progress
 from transcoder.errors import EncodeFailed, TimedOut
 
 # H.264 baseline, main and high: what every player takes.
 _PROFILES = (66, 77, 100)
-
-
-Progress = Callable[[float], None]
 
 
 def film_file(

@@ -167,16 +167,15 @@ def _import_group(
     report.imported += [file.path for file, _track in taken.added]
     report.already_there += [file.path for file, _track in taken.already]
     report.release_ids.append(taken.release.id)
-    if one.is_film:
-        for file, track in (*taken.added, *taken.already):
-            _import_subtitles(track.id, file.path, report)
+    for file, track in (*taken.added, *taken.already):
+        _import_subtitles(track.id, file.path, report)
 
 
-def _import_subtitles(track_id: str, film: Path, report: ImportReport) -> None:
-    for path in sidecars.beside(film):
+def _import_subtitles(track_id: str, master: Path, report: ImportReport) -> None:
+    for path in sidecars.beside(master):
         try:
             with transaction():
-                sidecars.take(db.session.get_one(Track, track_id), path, film)
+                sidecars.take(db.session.get_one(Track, track_id), path, master)
         except Conflict:
             report.already_there.append(path)
         except WavecrateError as error:

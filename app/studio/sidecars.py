@@ -14,10 +14,10 @@ _SUFFIXES = (".srt", ".vtt")
 _CAPTIONS = ("sdh", "cc")
 
 
-def beside(film: Path) -> list[Path]:
-    """The files of subtitles that belong to the film at that path."""
+def beside(master: Path) -> list[Path]:
+    """The files of subtitles that belong to the master at that path."""
     try:
-        return sorted(each for each in film.parent.iterdir() if _belongs(each, film.stem) and each.is_file())
+        return sorted(each for each in master.parent.iterdir() if _belongs(each, master.stem) and each.is_file())
     except OSError:
         return []
 
@@ -30,9 +30,9 @@ def belongs_to_a_master(path: Path) -> bool:
     return any(_belongs(path, each.stem) for each in masters)
 
 
-def take(track: Track, path: Path, film: Path) -> None:
-    """Add the file to the film, with what its name tells. Raises as `subtitles.add` does, and OSError."""
-    told = [part for part in path.stem[len(film.stem) :].split(".") if part]
+def take(track: Track, path: Path, master: Path) -> None:
+    """Add the file to what the master became, with what its name tells. Raises as `subtitles.add` does, and OSError."""
+    told = [part for part in path.stem[len(master.stem) :].split(".") if part]
     hearing = any(part.casefold() in _CAPTIONS for part in told)
     language = "-".join(part for part in told if part.casefold() not in _CAPTIONS)
     with path.open("rb") as file:

@@ -282,13 +282,21 @@ def test_subtitles_that_lie_beside_a_film_come_with_it(app: Flask, tmp_path: Pat
     for name in ("lamp.srt", "lamp.zh-Hans.srt", "lamp.en.SDH.srt", "lamp.klingonish.srt", "lantern.srt"):
         (folder / name).write_text(cue.format(name))
     (folder / "lamp.fr.vtt").write_text("no cues at all")
+    make_audio(folder / "song.wav", seconds=1)
+    (folder / "song.en.srt").write_text(cue.format("sung"))
     report = take(folder)
-    lamp, lamps = (release.tracks[0] for release in sorted(releases(), key=lambda r: r.title != "The Lamp Keeper"))
+    lamp, lamps = (
+        release.tracks[0]
+        for release in sorted(
+            (each for each in releases() if each.kind == "film"), key=lambda r: r.title != "The Lamp Keeper"
+        )
+    )
     found = {(each.language, each.captions) for each in subtitles.of_track(lamp.id)}
     assert found == {("", False), ("zh-Hans", False), ("en", True)}
     assert subtitles.of_track(lamps.id) == []
     refused = {path.name: why for path, why in report.refused}
-    assert set(refused) == {"lamp.klingonish.srt", "lamp.fr.vtt", "lantern.srt"}
+    assert set(refused) == {"lamp.klingonish.srt", "lamp.fr.vtt", "lantern.srt", "song.en.srt"}
+    assert refused["song.en.srt"] == "Only films have subtitles."
     assert "no language that is known" in refused["lamp.klingonish.srt"]
     again = take(folder)
     assert again.imported == []
