@@ -9,6 +9,7 @@ from app.catalog import models as catalog
 from app.core.db import Base
 from app.discovery import models as discovery
 from app.downloads import models as downloads
+from app.ledger import models as ledger
 from app.letters import models as letters
 from app.licenses import models as licenses
 from app.media import models as media
@@ -27,6 +28,7 @@ ROOMS = (
     catalog,
     discovery,
     downloads,
+    ledger,
     letters,
     licenses,
     media,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import String
@@ -19,3 +20,12 @@ class PaymentEvent(Timestamped, Model):
     id: Mapped[str] = mapped_column(String(255), primary_key=True)
     type: Mapped[str] = mapped_column(String(100), index=True)
     payload: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+class SweepMark(Model):
+    """Up to when the gateway's own list of events was read through."""
+
+    __tablename__ = "payment_sweep"
+
+    name: Mapped[str] = mapped_column(String(20), primary_key=True)
+    read_to: Mapped[datetime]
