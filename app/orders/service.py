@@ -7,29 +7,17 @@ import logging
 from flask_babel import gettext as _
 from sqlalchemy import select
 
-from app.accounts.models import Account
 from app.cart import service as carts
-from app.cart.models import Cart
-from app.cart.queries import total
-from app.catalog.models import Offer
 from app.core import clock
 from app.core.db import db
 from app.core.errors import Conflict, NotFound
-from app.core.i18n import locale_code
-from app.core.money import Money
 from app.discovery import service as discovery
 from app.discovery.models import EventKind
 from app.licenses import service as licenses
-from app.orders.models import Order, OrderLine, OrderState
+from app.orders.models import Order, OrderState
 from app.payments.contract import CheckoutStatus
 
 log = logging.getLogger(__name__)
-
-_TITLE_MAX = 300
-
-
-class CartChanged(Conflict):
-    """The cart isn't what the buyer saw; nothing was ordered."""
 
 
 class PaymentMismatch(Exception):
@@ -38,31 +26,6 @@ class PaymentMismatch(Exception):
 
 class NotRefundable(Conflict):
     """Only a paid order can be refunded."""
-
-
-def place(account: Account, cart: Cart, *, expected: Money | None = None) -> Order:
-    """Make a pending order of the cart, at the prices of this moment; raise CartChanged if it can't all be bought.
-
-    `expected` is the total the buyer was shown: an order for another amount is not what they agreed to.
-    """
-    dropped = carts.prune(cart)
-    if dropped:
-        raise CartChanged(" ".join(dropped.messages()) + " " + _("Look at your cart again before you pay."))
-    amount = total(cart)
-    if amount is None:
-        raise CartChanged(_("Your cart is empty."))
-    if expected is not None and expected != amount:
-        raise CartChanged(_("Your cart has changed since you saw it. Look at it again before you pay."))
-    order = Order(account_id=account.id, currency=amount.currency, total_minor=amount.minor)
-    db.session.add(order)
-    db.session.flush()
-    for item in cart.items:
-        line = OrderLine(order_id=order.id, offer_id=item.offer_id, price_minor=item.offer.price_minor)
-        line.title = _line_title(item.offer)
-        db.session.add(line)
-    db.session.flush()
-    db.session.refresh(order)
-    return order
 
 
 def opened(order_id: str, checkout_id: str) -> None:
@@ -101,7 +64,7 @@ def fulfil(status: CheckoutStatus) -> Order:
         discovery.record(
             order.account_id, line.offer.subject_release.id, EventKind.PURCHASE, track_id=line.offer.track_id
         )
-    carts.clear_bought(order.account_id, [line.offer for line in order.lines])
+    carts.clear_bought(order.account_id, order.email, [(line.offer, line.gift_to) for line in order.lines])
     db.session.flush()
     log.info("order %s (%s) paid: %s", order.number, order.id, order.total)
     return order
@@ -144,9 +107,3 @@ def _locked(order_id: str) -> Order:
     if order is None:
         raise NotFound(_("There is no such order."))
     return order
-
-
-def _line_title(offer: Offer) -> str:
-    locale = locale_code()
-    artist = offer.track.credited_artist if offer.track else offer.subject_release.artist
-    return f"{offer.title_in(locale)} – {artist.name_in(locale)}"[:_TITLE_MAX]

@@ -14,7 +14,7 @@ from app.accounts.models import Account
 from app.cart.models import Cart
 from app.core.db import db, transaction
 from app.core.money import Money
-from app.orders import queries, service
+from app.orders import placing, queries, service
 from app.orders.models import Order, OrderState
 from app.payments import service as payments
 from app.payments import stripe_gateway as gateway
@@ -35,25 +35,24 @@ class Pages:
 
 
 def start_checkout(
-    account: Account, cart: Cart, *, pages: Pages, locale: str, expected: Money | None = None
-) -> tuple[Order, str]:
-    """Order what is in the cart; return the order and the payment page's address.
+    cart: Cart, *, account: Account | None, email: str, pages: Pages, locale: str, expected: Money | None = None
+) -> tuple[Order, str | None]:
+    """Order what is in the cart; return the order and the payment page's address, None where nothing is to be paid.
 
-    Payment pages the person left open are closed first, so that nothing is paid twice. Raises service.CartChanged,
+    Payment pages the person left open are closed first, so that nothing is paid twice. Raises placing.CartChanged,
     or PaymentUnavailable; either way nothing was paid and the cart is as it was.
     """
     with transaction():
-        left_open = [(order.id, order.checkout_id) for order in queries.unfinished(account.id)]
+        left_open = [(order.id, order.checkout_id) for order in queries.unfinished(account.id)] if account else []
     for order_id, checkout_id in left_open:
         assert checkout_id is not None
         _apply(order_id, gateway.expire_checkout(checkout_id))
     with transaction():
-        db.session.refresh(cart, ["items"])
-        order = service.place(account, cart, expected=expected)
+        order = placing.place(cart, account=account, email=email, locale=locale, expected=expected)
         wanted = CheckoutOrder(
             id=order.id,
             lines=tuple(CheckoutLine(line.title, Money(line.price_minor, order.currency)) for line in order.lines),
-            email=account.email,
+            email=email,
             success_url=pages.success.replace("{order}", order.id),
             cancel_url=pages.cancel,
             locale=locale,
@@ -66,6 +65,7 @@ def start_checkout(
         raise
     with transaction():
         service.opened(order.id, checkout.id)
+        order.checkout_url = checkout.url
     return order, checkout.url
 
 
