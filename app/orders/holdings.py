@@ -13,6 +13,7 @@ from app.cart.holdings import Past
 from app.core.db import db
 from app.core.money import Money
 from app.licenses.models import License
+from app.orders import queries, visitor
 from app.orders.models import Order, OrderLine, OrderRefund, OrderState, RefundState
 from app.pricing.contract import Holding
 from app.pricing.rounding import half_up
@@ -20,7 +21,7 @@ from app.pricing.rounding import half_up
 
 def past(account: Account | None, email: str | None, placing: bool) -> Past:
     """What orders know of a buyer."""
-    given_up = frozenset() if placing else frozenset(_open(account, email))
+    given_up = frozenset() if placing else _open(account)
     return Past(
         holdings=tracks_of(account, given_up) if account is not None else (),
         has_ordered=_has_ordered(account, email),
@@ -112,16 +113,10 @@ def _has_ordered(account: Account | None, email: str | None) -> bool:
     return db.session.scalar(paid.limit(1)) is not None
 
 
-def _open(account: Account | None, email: str | None) -> set[str]:
-    """The orders that are closed before the next is placed: not paid, and no payment under way."""
-    if account is not None:
-        whose = Order.account_id == account.id
-    elif email:
-        whose = Order.account_id.is_(None) & (Order.email == email)
-    else:
-        return set()
-    waiting = select(Order.id).where(whose, Order.state == OrderState.PENDING, Order.payment_id.is_(None))
-    return set(db.session.scalars(waiting))
+def _open(account: Account | None) -> frozenset[str]:
+    """The orders whose payment pages are closed before the next order is placed."""
+    mine = queries.unfinished(account.id if account is not None else None, visitor.order_ids())
+    return frozenset(order.id for order in mine)
 
 
 holdings.providers.append(past)

@@ -18,7 +18,7 @@ from app.core import ids
 from app.core.db import db
 from app.core.errors import Conflict
 from app.core.money import Money
-from app.orders import holdings
+from app.orders import holdings, locks
 from app.orders.models import Order, OrderLine, OrderState
 from app.pricing import coupons
 from app.pricing import service as evidence
@@ -38,6 +38,8 @@ def place(cart: Cart, *, account: Account | None, email: str, locale: str, expec
     (None: whatever it comes to): an order for another amount is not what they agreed to. Raises CartChanged, or
     CouponRefused where somebody else was faster; the caller's transaction must then be rolled back.
     """
+    # Before the cart: whoever takes in a payment locks in that order, too. A refund of what gives a credit waits.
+    locks.buyer(account.id if account is not None else email.lower())
     dropped = carts.prune(cart, pricing.preferred(account))
     if dropped:
         raise CartChanged(" ".join(dropped.messages()) + " " + _("Look at your cart again before you pay."))
@@ -48,6 +50,13 @@ def place(cart: Cart, *, account: Account | None, email: str, locale: str, expec
     if priced.coupon_refusal and expected is None:
         raise coupons.CouponRefused(priced.coupon_refusal)
     if expected is not None and expected != quote.gross:
+        if pricing.priced(cart, account, email=email).total == expected:
+            raise CartChanged(
+                _(
+                    "The payment of an order before is under way, and holds your code or what comes off."
+                    " Wait until it is done, or pay without."
+                )
+            )
         raise CartChanged(_("Your cart has changed since you saw it. Look at it again before you pay."))
     order = Order(
         id=ids.new_id(),
