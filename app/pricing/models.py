@@ -131,7 +131,7 @@ class CouponUse(Model):
     state: Mapped[str] = mapped_column(String(8), default=UseState.RESERVED)
     discount_minor: Mapped[int]
     currency: Mapped[str] = mapped_column(String(3))
-    reserved_at: Mapped[datetime] = mapped_column(default=clock.now)
+    reserved_at: Mapped[datetime] = mapped_column(default=lambda: clock.now())
     settled_at: Mapped[datetime | None]
 
     coupon: Mapped[Coupon] = relationship(lazy="select")
