@@ -11,7 +11,7 @@ from app.catalog.models import Release
 from app.core.auth import Permission, access
 from app.core.db import transaction
 from app.core.errors import WavecrateError
-from app.studio import desk, service
+from app.studio import desk, sale, service
 from app.studio.sale_form import OffersForm, TrackToComeForm
 
 blueprint = Blueprint("offers", __name__)
@@ -35,7 +35,7 @@ def save(release_id: str) -> Any:
         return _page(release, form), 422
     try:
         with transaction():
-            service.sell(desk.release(release_id), form.wanted())
+            sale.sell(desk.release(release_id), form.wanted(), desk.editor())
     except WavecrateError as error:
         form.price.errors = [*form.price.errors, str(error)]
         return _page(desk.release(release_id), form), 422

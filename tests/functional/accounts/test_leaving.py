@@ -63,7 +63,17 @@ def test_all_that_the_shop_holds_comes_as_one_file(app: Flask, client: FlaskClie
     assert answer.headers["Cache-Control"] == "private, no-store"
     packed = zipfile.ZipFile(io.BytesIO(answer.data))
     parts = {name.partition("/")[2].removesuffix(".json"): json.loads(packed.read(name)) for name in packed.namelist()}
-    assert set(parts) == {"account", "activity", "cart", "licenses", "orders", "plays"}
+    assert set(parts) == {
+        "account",
+        "activity",
+        "cart",
+        "coupons",
+        "letters",
+        "licenses",
+        "orders",
+        "plays",
+        "wishlist",
+    }
     assert parts["account"]["email"] == "ada@harbour.example"
     assert parts["account"]["addresses"][0]["city"] == "Bergen"
     assert parts["orders"][0]["lines"] == [{"title": "Tides", "price_minor": 990}]
