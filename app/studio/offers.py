@@ -47,12 +47,13 @@ def save(release_id: str) -> Any:
 @access(Permission.STUDIO)
 def announce(release_id: str) -> Any:
     """Put a track without a master on a release that is to come: it is shown in its place until there is one."""
+    release = desk.release(release_id)
     form = TrackToComeForm()
     if not form.validate_on_submit():
         flash(" ".join(map(str, form.title.errors)) or _("A track needs a title."), "error")
     else:
         with transaction():
-            service.announce(desk.release(release_id), form.title.data or "")
+            service.announce(release, form.title.data or "")
         flash(_("The track is in the list. Send its master when there is one."), "success")
     return redirect(url_for("studio.edit", release_id=release_id, _anchor="recordings"), 303)
 
