@@ -53,7 +53,7 @@ _ALL = (
     _kind("receipt", "name number lines total paid_at link"),
     _kind("guest_order", "number lines total link", secret=True),
     _kind("refund", "name number lines amount total full duplicate link"),
-    _kind("preorder_released", "name title artist link"),
+    _kind("preorder_released", "name title artist link", secret=True),  # a guest's link claims it
     # Of a gift
     _kind("gift", "giver titles message link code", secret=True),
     _kind("gift_claimed", "name recipient titles link"),
