@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from sqlalchemy import func, or_, select
 
 from app.accounts.models import Account
+from app.core import clock
 from app.core.auth import Permission
 from app.core.db import db
-from app.orders.models import Order, OrderLine, OrderRefund, OrderState
+from app.licenses import queries as licenses
+from app.orders.models import Claim, Order, OrderLine, OrderRefund, OrderState
 
 
 def order_for(viewer: Account, order_id: str) -> Order | None:
@@ -62,6 +66,40 @@ def has_ordered(account_id: str) -> bool:
         db.session.scalar(select(Order.id).where(Order.account_id == account_id, Order.paid_at.is_not(None)).limit(1))
         is not None
     )
+
+
+@dataclass(frozen=True, slots=True)
+class TaxOf:
+    """What of an order was taxed at one rate, in minor units."""
+
+    country: str
+    percent: Decimal
+    name: str
+    net: int
+    tax: int
+
+
+def tax_of(order: Order) -> list[TaxOf]:
+    """The order's tax by rate."""
+    sums: dict[tuple[str, Decimal, str], tuple[int, int]] = {}
+    for line in order.lines:
+        if line.tax_rate is not None:
+            key = (line.tax_country or "", line.tax_rate, line.tax_name or "VAT")
+            net, tax = sums.get(key, (0, 0))
+            sums[key] = (net + line.net_minor, tax + line.tax_minor)
+    return [TaxOf(*key, *sums[key]) for key in sorted(sums)]
+
+
+def claims_of(order_id: str) -> list[Claim]:
+    """What waits for an owner, or waited, of an order."""
+    return list(db.session.scalars(select(Claim).where(Claim.order_id == order_id)))
+
+
+def playable(order: Order) -> set[str]:
+    """The lines of which something can be played now by whoever holds its license."""
+    now = clock.now()
+    keys = {key: line.id for line in order.lines for key, _release, _track in line.grants}
+    return {keys[key] for key, license_ in licenses.granted(keys).items() if license_.stands(now)}
 
 
 def crediting(order: Order) -> list[OrderLine]:

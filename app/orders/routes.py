@@ -98,7 +98,33 @@ def status(order_id: str) -> Any:
 @access(Access.PUBLIC)
 def show(order_id: str) -> str:
     """An order: what it holds and what became of it."""
-    return render_template("orders/show.html", order=_order_of_viewer(order_id), OrderState=OrderState)
+    order = _order_of_viewer(order_id)
+    return render_template(
+        "orders/show.html",
+        order=order,
+        OrderState=OrderState,
+        here=order.account_id is None and order.id in visible.order_ids(),
+        claims={claim.line_id: claim for claim in queries.claims_of(order.id)},
+        rates=queries.tax_of(order),
+        playable=queries.playable(order),
+    )
+
+
+@blueprint.post("/orders/<order_id>/cancel")
+@access(Access.PUBLIC)
+def cancel(order_id: str) -> Any:
+    """Give up an order that wasn't paid. Only who made it can."""
+    order = _order_of_viewer(order_id)
+    if order.account_id is not None and order.account_id != getattr(current_user, "id", None):
+        raise NotFound(_("There is no such order."))
+    try:
+        order = settlement.cancel(order.id)
+    except (settlement.PaymentUnderWay, PaymentUnavailable) as error:
+        flash(str(error), "error")
+    else:
+        if order.state != OrderState.CANCELLED:
+            flash(_("Order %(number)s was paid already.", number=order.number))
+    return redirect(url_for("orders.show", order_id=order.id), 303)
 
 
 @blueprint.get("/orders")
