@@ -15,7 +15,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.core import clock, ids
@@ -56,8 +56,7 @@ class Customer:
     def keys(self) -> list[str]:
         """Under what names their uses are counted, always in one order."""
         email = (self.email or "").strip().lower()
-        hashed = hashlib.sha256(f"e-mail {email}".encode()).hexdigest() if email else None
-        return sorted(key for key in (self.account_id, hashed) if key)
+        return sorted(key for key in (self.account_id, _hashed(email) if email else None) if key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +289,18 @@ def release(order_id: str) -> bool:
     return True
 
 
+def forget(email: str) -> None:
+    """Count no longer under the hash of this address: it could be guessed whose it was."""
+    key = _hashed(email.strip().lower())
+    db.session.execute(
+        update(CouponUse)
+        .where(CouponUse.customers.contains([key]))
+        .values(customers=func.array_remove(CouponUse.customers, key))
+        .execution_options(synchronize_session=False)
+    )
+    db.session.execute(delete(CouponTally).where(CouponTally.customer == key))
+
+
 def refusal_text(refusal: Refusal, reduction: Reduction, currency: str) -> str:
     """Why a coupon takes nothing off, in words."""
     if refusal is Refusal.CURRENCY:
@@ -343,6 +354,10 @@ def _turn(order_id: str, before: UseState, after: UseState) -> CouponUse | None:
         .returning(CouponUse)
         .execution_options(populate_existing=True)
     )
+
+
+def _hashed(email: str) -> str:
+    return hashlib.sha256(f"e-mail {email}".encode()).hexdigest()
 
 
 def _chance() -> str:
