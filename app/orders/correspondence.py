@@ -116,7 +116,7 @@ def gift(claim: Claim, *, again: str = "") -> None:
     line = claim.line
     assert line is not None
     context = {
-        "giver": line.gift_from or _name(claim.order),
+        "giver": giver_of(claim),
         "titles": [line.title],
         "message": line.gift_message or "",
         "link": waiting.link(claim),
@@ -124,6 +124,11 @@ def gift(claim: Claim, *, again: str = "") -> None:
         "opens": _released_on(line) if line.awaited else None,
     }
     letters.enqueue("gift", claim.to_email, claim.order.locale, context, key=_claim_key(claim, again))
+
+
+def giver_of(claim: Claim) -> str:
+    """Who a gift is from, as they want to be called."""
+    return (claim.line.gift_from if claim.line is not None else None) or _name(claim.order)
 
 
 def claim_letter(claim: Claim, *, again: str = "") -> None:

@@ -19,7 +19,7 @@ from app.core.errors import NotFound
 from app.core.i18n import locale_code
 from app.core.money import BadAmount, Money
 from app.core.store import settings
-from app.orders import placing, queries, settlement
+from app.orders import claim_routes, placing, queries, settlement
 from app.orders import visitor as visible
 from app.orders.models import Order, OrderState
 from app.payments import stripe_gateway
@@ -27,6 +27,7 @@ from app.payments.contract import BadSignature, PaymentUnavailable
 from app.pricing import coupons
 
 blueprint = Blueprint("orders", __name__)
+blueprint.register_blueprint(claim_routes.blueprint)
 
 _ASK_AFTER = 3  # polls without a webhook, a second each, before the gateway is asked
 _SLOWER_AFTER, _GIVE_UP_AFTER = 10, 60
