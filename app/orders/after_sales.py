@@ -101,6 +101,8 @@ def say_what_came_of(refund: OrderRefund) -> None:
                 amount=amount,
             )
         )
+    elif refund.error == refunds.GIVEN_BACK_BEFORE:
+        flash(_("All of this payment was given back before; nothing more moved now."))
     else:
         flash(_("The payment service could not give the money back. Whoever runs the shop has been told."), "error")
 

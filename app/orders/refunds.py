@@ -21,6 +21,7 @@ from app.pricing.rounding import apportion
 
 CARRY_OUT = "orders.refund"
 REASON_MAX = 500
+GIVEN_BACK_BEFORE = "all of it was given back before"
 
 
 class NotRefundable(Conflict):
@@ -120,7 +121,7 @@ def carried_out(refund: OrderRefund, order: Order, made: Refund | None) -> None:
         return
     refund.settled_at = clock.now()
     if made is None:
-        refund.state, refund.error = RefundState.FAILED, "all of it was given back before"
+        refund.state, refund.error = RefundState.FAILED, GIVEN_BACK_BEFORE
     else:
         _settle(refund, order, made)
     db.session.flush()
