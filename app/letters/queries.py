@@ -1,4 +1,4 @@
-"""Reads for the outbox page."""
+"""Reads for the outbox page, and for a person who asks what they were sent."""
 
 from __future__ import annotations
 
@@ -30,3 +30,9 @@ def about(subjects: Collection[str], *, since: datetime) -> Sequence[Letter]:
     return db.session.scalars(
         select(Letter).where(Letter.created_at >= since, named).order_by(Letter.created_at, Letter.id)
     ).all()
+
+
+def of_account(account_id: str) -> Sequence[Letter]:
+    """Letters to a person, the oldest first."""
+    wanted = select(Letter).where(Letter.account_id == account_id).order_by(Letter.created_at, Letter.id)
+    return db.session.scalars(wanted).all()
