@@ -176,6 +176,10 @@ class Settings(BaseSettings):
         default="format", description="what a VAT number needs for reverse charge: check digits, or a register's word"
     )
 
+    refund_days: int = Field(
+        default=14, ge=0, le=365, description="so long a buyer can have their money back for what they did not download"
+    )
+
     recommender_factors: int = Field(default=64, ge=2, le=64)
     default_locale: Literal["en", "zh_Hans"] = "en"
 

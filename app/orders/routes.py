@@ -11,15 +11,14 @@ from flask_babel import format_date
 from flask_babel import gettext as _
 from flask_login import current_user
 
-from app.accounts import login
 from app.cart import visitor
 from app.core import clock, metrics
-from app.core.auth import Access, Permission, access
+from app.core.auth import Access, access
 from app.core.errors import NotFound
 from app.core.i18n import locale_code
 from app.core.money import BadAmount, Money
 from app.core.store import settings
-from app.orders import queries, service, settlement
+from app.orders import placing, queries, settlement
 from app.orders.models import Order, OrderState
 from app.payments import stripe_gateway
 from app.payments.contract import BadSignature, PaymentUnavailable
@@ -46,7 +45,7 @@ def checkout() -> Any:
         _order, address = settlement.start_checkout(
             current_user, cart, pages=pages, locale=locale_code(), expected=_expected()
         )
-    except (service.CartChanged, PaymentUnavailable) as error:
+    except (placing.CartChanged, PaymentUnavailable) as error:
         flash(str(error), "error")
         return redirect(url_for("cart.show"), 303)
     return redirect(address, 303)
@@ -91,23 +90,6 @@ def show(order_id: str) -> str:
 def history() -> str:
     """A person's orders."""
     return render_template("orders/history.html", orders=queries.history(current_user.id), OrderState=OrderState)
-
-
-@blueprint.post("/orders/<order_id>/refund")
-@access(Permission.ORDERS_REFUND)
-def refund(order_id: str) -> Any:
-    """Give the money back and take the music back. Who does it types their password, if that was a while ago."""
-    asked = login.prove_first(url_for("orders.show", order_id=order_id))
-    if asked is not None:
-        return asked
-    order = _order_of_viewer(order_id)
-    try:
-        settlement.refund(order.id, "refunded by the shop")
-    except PaymentUnavailable:
-        flash(_("The payment service does not answer. Nothing was refunded; try again in a moment."), "error")
-    else:
-        flash(_("Order %(number)s is refunded.", number=order.number), "success")
-    return redirect(url_for("orders.show", order_id=order.id), 303)
 
 
 @blueprint.post("/webhooks/stripe")
