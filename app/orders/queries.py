@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from app.accounts.models import Account
 from app.core.auth import Permission
@@ -64,20 +64,19 @@ def has_ordered(account_id: str) -> bool:
     )
 
 
-def crediting(line_ids: Collection[str]) -> list[OrderLine]:
-    """Lines that took something off for one of these ("complete the album"), of orders that are paid or may be."""
-    if not line_ids:
+def crediting(order: Order) -> list[OrderLine]:
+    """Lines that took something off for one of this order's ("complete the album"), of orders that are paid or may be.
+
+    Only an account's own purchases do.
+    """
+    if order.account_id is None:
         return []
-    named = func.jsonb_path_exists(
-        OrderLine.credits,
-        "$[*].line ? (@ == $ids[*])",
-        func.jsonb_build_object("ids", func.to_jsonb(list(line_ids))),
-    )
+    named = or_(*(OrderLine.credits.contains([{"line": line.id}]) for line in order.lines))
     return list(
         db.session.scalars(
             select(OrderLine)
             .join(Order, Order.id == OrderLine.order_id)
-            .where(Order.state.in_((OrderState.PENDING, OrderState.PAID)), named)
+            .where(Order.account_id == order.account_id, Order.state.in_((OrderState.PENDING, OrderState.PAID)), named)
         )
     )
 

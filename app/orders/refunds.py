@@ -67,7 +67,7 @@ def refundable(order: Order) -> dict[str, int]:
     nor taken off another purchase since ("complete the album")."""
     remaining = entitlement.left(order)
     credited: dict[str, int] = {}
-    for other in queries.crediting([line.id for line in order.lines]):
+    for other in queries.crediting(order):
         for credit in other.credits:
             credited[credit["line"]] = credited.get(credit["line"], 0) + credit["minor"]
     return {
