@@ -35,6 +35,7 @@ class Books:
 
 _LINES = """
 SELECT l.id, l.order_id, l.price_minor, l.net_minor, l.tax_minor, l.gift_to, l.awaited, o.kind, o.release_id, o.track_id,
+       (SELECT t.release_id FROM track t WHERE t.id = o.track_id) AS on_release,
        (SELECT array_agg(b.release_id ORDER BY b.position) FROM bundled_release b WHERE b.offer_id = o.id) AS members
 FROM order_line l JOIN offer o ON o.id = l.offer_id ORDER BY l.position, l.id
 """

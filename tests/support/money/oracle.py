@@ -137,12 +137,9 @@ def _order(order: Row, books: Books, truth: Truth) -> Iterator[Finding]:
 
 def _owners(order: Row, line: Row, books: Books) -> Iterator[Finding]:
     """Whose the licenses are: the buyer's, or nobody's until they are claimed, and then the claimant's."""
-    waits = line["gift_to"] is not None or order["account_id"] is None
-    owner = order["account_id"]
-    if waits:
-        claims = [
-            each for each in books.claims[order["id"]] if (each["line_id"] == line["id"]) == (line["gift_to"] is not None)
-        ]
+    is_gift, owner = line["gift_to"] is not None, order["account_id"]
+    if is_gift or owner is None:
+        claims = [each for each in books.claims[order["id"]] if each["line_id"] == (line["id"] if is_gift else None)]
         if order["paid_at"] is not None and len(claims) != 1:
             yield Finding(Wrong.CLAIM, f"order {order['number']}", f"line {line['id']}: {len(claims)} claims")
             return
@@ -187,17 +184,22 @@ def _strangers(books: Books, truth: Truth) -> Iterator[Finding]:
 
 
 def _twice(books: Books) -> Iterator[Finding]:
-    """One buyer, one thing, bought for good: paid for once."""
-    bought: Counter[tuple[str, str]] = Counter()
-    for order in books.orders.values():
+    """One buyer, one thing, bought for good: paid for once. What was bought later gives something that nothing before
+    it gave; what a guest's claim brought to an account counts as nobody's, for the shop learnt only then whose it is."""
+    held: dict[str, set[tuple[str | None, str | None]]] = defaultdict(set)
+    for order in sorted(books.orders.values(), key=lambda each: (each["paid_at"] is None, each["paid_at"])):
+        if order["paid_at"] is None or any(each["kind"] == "guest" and each["claimed_by"] for each in books.claims[order["id"]]):
+            continue
         buyer = order["account_id"] or order["email"].lower()
         for line in books.lines[order["id"]]:
             money = sum(books.by_line.get(line["id"], {}).values())
-            if line["kind"] == "buy" and line["gift_to"] is None and line["price_minor"] and money > 0:
-                bought[buyer, line["release_id"] or line["track_id"]] += 1
-    for (buyer, subject), times in bought.items():
-        if times > 1:
-            yield Finding(Wrong.DOUBLED, f"buyer {buyer}", f"{subject} is paid for {times} times")
+            if line["kind"] == "rental" or line["gift_to"] is not None or not line["price_minor"] or money <= 0:
+                continue
+            gives = set(line["grants"].values())
+            covered = {each for each in gives if each in held[buyer] or (line["on_release"], None) in held[buyer]}
+            if covered == gives:
+                yield Finding(Wrong.DOUBLED, f"order {order['number']}", f"{buyer} had paid for line {line['id']} before")
+            held[buyer] |= gives
 
 
 def _ledger(books: Books, truth: Truth) -> Iterator[Finding]:

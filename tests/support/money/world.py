@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import json
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -46,6 +46,7 @@ class World:
     stock: Stock
     database: str
     befell: Counter[str] = field(default_factory=Counter)
+    also: Counter[str] = field(default_factory=Counter)
     most_points: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
 
@@ -72,14 +73,12 @@ class World:
     def ask(
         self, path: str, body: bytes, headers: dict[str, str], plan: Plan | None = None
     ) -> tuple[Course, int | None]:
-        """Post to the shop; the answer's status, or None where it died on the way."""
+        """Post to the shop; the answer's status, or None where it died on the way. A mistake of the shop's comes out."""
         status: int | None = None
         with points.following(plan) as course:
             answer = self.app.test_client().post(path, data=body, headers=headers, content_type="application/json")
             status = answer.status_code
         self._note(f"POST {path}", course)
-        if status == 500 and not course.struck:
-            raise AssertionError(f"{path} answered 500 to {body[:300]!r}")
         return course, status
 
     def _note(self, name: str, course: Course) -> None:
@@ -122,7 +121,7 @@ class Ground:
     @contextmanager
     def world(self, *, settle_delay: float = 20.0) -> Iterator[World]:
         """A new shop, gone afterwards."""
-        name = f"money_{_settings_tag()}_{next(_numbers)}"
+        name = f"money_{os.getpid()}_{next(_numbers)}"
         _admin(self.postgres, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
         settings = _settings(self.postgres.url(name))
         state = self.directory / f"{name}.sqlite"
@@ -134,7 +133,7 @@ class Ground:
             settle_delay=settle_delay,
         )
         sandbox, app = server.create_sandbox(config), create_app(settings)
-        app.config["WTF_CSRF_ENABLED"] = False
+        app.config.update(WTF_CSRF_ENABLED=False, PROPAGATE_EXCEPTIONS=True)
         app.extensions["stripe"] = gateway.client(sandbox)
         with app.app_context():
             points.instrument(db.engine)
@@ -150,16 +149,6 @@ class Ground:
             for suffix in ("", "-wal", "-shm"):
                 state.with_name(state.name + suffix).unlink(missing_ok=True)
             _admin(self.postgres, f"DROP DATABASE {name} WITH (FORCE)")
-
-    def handed_on(self) -> str:
-        """What another process needs to stand on the same ground."""
-        return json.dumps(vars(self.stock))
-
-
-def _settings_tag() -> str:
-    import os
-
-    return str(os.getpid())
 
 
 def _admin(postgres: Postgres, *statements: str) -> None:
