@@ -33,6 +33,7 @@ def line_money(order_id: str) -> dict[str, dict[Book, int]]:
     )
     found: dict[str, dict[Book, int]] = {}
     for line_id, account, minor in rows:
+        assert line_id is not None  # by the query
         found.setdefault(line_id, {})[Book(account)] = -int(minor)
     return found
 

@@ -21,32 +21,39 @@ class Kind:
     """A letter's name, the context it cannot be written without, and whether it opens a door.
 
     What a `secret` letter says is forgotten once it is sent: whoever reads the table must not find links that sign
-    people in or claim what others bought.
+    people in or claim what others bought. Of a `parting` one not even the address stays: its reader is gone.
     """
 
     name: str
     needs: frozenset[str]
     secret: bool = False
+    parting: bool = False
 
 
-def _kind(name: str, needs: str, *, secret: bool = False) -> Kind:
-    return Kind(name, frozenset(needs.split()), secret)
+def _kind(name: str, needs: str, *, secret: bool = False, parting: bool = False) -> Kind:
+    return Kind(name, frozenset(needs.split()), secret, parting)
 
 
 _ALL = (
     # To a person, of their account
-    _kind("confirm_email", "name link hours", secret=True),
+    _kind("register", "link minutes", secret=True),
+    _kind("already_registered", "name link minutes", secret=True),
+    _kind("no_account", "link minutes", secret=True),
     _kind("reset_password", "name link minutes", secret=True),
+    _kind("change_email", "name link minutes", secret=True),
+    _kind("email_in_use", ""),
+    _kind("email_changed", "name new_email at"),
     _kind("password_changed", "name at link"),
-    _kind("email_changed", "name new_email at link"),
+    _kind("second_factor_changed", "name what at link"),
     _kind("new_sign_in", "name device address at link"),
+    _kind("closed", "name", parting=True),
     # Of an order
     _kind("order_placed", "name number lines total link"),
     _kind("payment_failed", "name number total link"),
     _kind("receipt", "name number lines total paid_at link"),
     _kind("guest_order", "number lines total link", secret=True),
     _kind("refund", "name number lines amount total full duplicate link"),
-    _kind("preorder_released", "name title artist link"),
+    _kind("preorder_released", "name title artist link", secret=True),  # a guest's link claims it
     # Of a gift
     _kind("gift", "giver titles message link code", secret=True),
     _kind("gift_claimed", "name recipient titles link"),

@@ -95,8 +95,7 @@ def _grant(order: Order) -> None:
         if owner is not None:
             for release in line.offer.releases:
                 discovery.record(owner, release.id, EventKind.PURCHASE, track_id=line.offer.track_id)
-    if order.account_id is not None:
-        carts.clear_bought(order.account_id, [line.offer for line in order.lines if not line.is_gift])
+    carts.clear_bought(order.account_id, order.email, [(line.offer, line.gift_to) for line in order.lines])
     db.session.flush()
     claims.make_for(order)
     correspondence.receipt(order)

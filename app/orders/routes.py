@@ -5,23 +5,26 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, url_for
 from flask.blueprints import BlueprintSetupState
 from flask_babel import format_date
 from flask_babel import gettext as _
 from flask_login import current_user
 
-from app.cart import visitor
+from app.cart import details, pages, visitor
 from app.core import clock, metrics
 from app.core.auth import Access, access
+from app.core.db import transaction
 from app.core.errors import NotFound
 from app.core.i18n import locale_code
 from app.core.money import BadAmount, Money
 from app.core.store import settings
 from app.orders import placing, queries, settlement
+from app.orders import visitor as visible
 from app.orders.models import Order, OrderState
 from app.payments import stripe_gateway
 from app.payments.contract import BadSignature, PaymentUnavailable
+from app.pricing import coupons
 
 blueprint = Blueprint("orders", __name__)
 
@@ -32,27 +35,40 @@ _SLOWER_AFTER, _GIVE_UP_AFTER = 10, 60
 @blueprint.post("/checkout")
 @access(Access.PUBLIC)
 def checkout() -> Any:
-    """Turn the cart into an order and go to the payment page. A guest signs in first."""
-    if not current_user.is_authenticated:
-        flash(_("Sign in or make an account to buy. Your cart comes along."))
-        return redirect(url_for("accounts.sign_in", next=url_for("cart.show")), 303)
-    cart = visitor.cart()
-    if cart is None:
+    """Turn the cart into an order and go to the payment page; what costs nothing is the buyer's at once.
+
+    Fields: what the buyer says for paying (cart.details), and the `total` and `currency` they were shown.
+    """
+    cart, account = visitor.cart(), pages.account()
+    if cart is None or not cart.items:
         return redirect(url_for("cart.show"), 303)
+    typed = details.Details.of(request.form)
+    with transaction():
+        wrong = details.save(cart, account, typed)
+    wrong = details.missing(cart, account) | wrong
+    if wrong:
+        return pages.page(cart, typed=typed, wrong=wrong), 422
     base = _base_url()
-    pages = settlement.Pages(success=f"{base}/orders/{{order}}/return", cancel=f"{base}/cart")
+    email = account.email if account is not None else cart.email or ""
     try:
-        _order, address = settlement.start_checkout(
-            current_user, cart, pages=pages, locale=locale_code(), expected=_expected()
+        order, address = settlement.start_checkout(
+            cart,
+            account=account,
+            email=email,
+            pages=settlement.Pages(success=f"{base}/orders/{{order}}/return", cancel=f"{base}/cart"),
+            locale=locale_code(),
+            expected=_expected(),
+            opened=visible.order_ids(),
         )
-    except (placing.CartChanged, PaymentUnavailable) as error:
+    except (placing.CartChanged, coupons.CouponRefused, PaymentUnavailable) as error:
         flash(str(error), "error")
         return redirect(url_for("cart.show"), 303)
-    return redirect(address, 303)
+    visible.remember(order)
+    return redirect(address or url_for("orders.show", order_id=order.id), 303)
 
 
 @blueprint.get("/orders/<order_id>/return")
-@access(Access.SIGNED_IN)
+@access(Access.PUBLIC)
 def come_back(order_id: str) -> Any:
     """Where the payment page leads: "confirming" until the payment is known, then the order with its music."""
     order = _order_of_viewer(order_id)
@@ -64,7 +80,7 @@ def come_back(order_id: str) -> Any:
 
 
 @blueprint.get("/orders/<order_id>/status")
-@access(Access.SIGNED_IN)
+@access(Access.PUBLIC)
 def status(order_id: str) -> Any:
     """The "confirming" fragment, again; once the payment is known, it sends the page on to the order."""
     order = _order_of_viewer(order_id)
@@ -79,7 +95,7 @@ def status(order_id: str) -> Any:
 
 
 @blueprint.get("/orders/<order_id>")
-@access(Access.SIGNED_IN)
+@access(Access.PUBLIC)
 def show(order_id: str) -> str:
     """An order: what it holds and what became of it."""
     return render_template("orders/show.html", order=_order_of_viewer(order_id), OrderState=OrderState)
@@ -119,7 +135,9 @@ def _webhook_has_its_own_proof(state: BlueprintSetupState) -> None:
 
 
 def _order_of_viewer(order_id: str) -> Order:
-    order = queries.order_for(current_user, order_id)
+    order = visible.order_for(pages.account(), order_id)
+    if order is None and not current_user.is_authenticated:
+        abort(current_app.login_manager.unauthorized())  # type: ignore[attr-defined]
     if order is None:
         raise NotFound(_("There is no such order."))
     return order

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy import exists, select
 
@@ -38,17 +39,17 @@ def sweep() -> None:
     with transaction():
         asked = refunds.unfinished(_AT_ONCE)
     for refund_id in asked:
-        _try(f"refund {refund_id}", lambda refund_id=refund_id: settlement.carry_out(refund_id))
+        _try(f"refund {refund_id}", partial(settlement.carry_out, refund_id))
     with transaction():
         waiting = [(order.id, order.checkout_id) for order in queries.waiting(clock.now() - PATIENCE, _AT_ONCE)]
     for order_id, checkout_id in waiting:
         # A page whose address never reached us was shown to nobody: such an order is only given up.
         step = settlement.settle if checkout_id is not None else settlement.cancel
-        _try(f"order {order_id}", lambda step=step, order_id=order_id: step(order_id))
+        _try(f"order {order_id}", partial(step, order_id))
     with transaction():
         unbooked = _unbooked()
     for order_id in unbooked:
-        _try(f"books of {order_id}", lambda order_id=order_id: settlement.settle(order_id))
+        _try(f"books of {order_id}", partial(settlement.settle, order_id))
     _try("gifts", _in_a_transaction(claims.send_due))
     _try("pre-orders", _in_a_transaction(lambda: correspondence.preorders_out(clock.now())))
 
@@ -58,7 +59,7 @@ def _read_events() -> None:
         since = payments.read_to(_MARK)
     read_to = clock.now()
     for event in gateway.list_events((since or read_to - _FIRST_LOOK) - _OVERLAP, settlement.ABOUT_MONEY):
-        if not _try(f"event {event.id}", lambda event=event: settlement.take_event(event)):
+        if not _try(f"event {event.id}", partial(settlement.take_event, event)):
             read_to = min(read_to, event.created or read_to)
     with transaction():
         payments.note_read(_MARK, read_to)
