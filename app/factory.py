@@ -31,7 +31,7 @@ FEATURES = (
 )
 
 # Rooms that hold something of a person, beside accounts itself: each tells and forgets it (app.accounts.leaving).
-PERSONAL = ("orders", "playback", "cart", "discovery", "licenses")
+PERSONAL = ("orders", "playback", "cart", "wishlist", "discovery", "licenses", "pricing")
 
 csrf = CSRFProtect()
 
@@ -72,6 +72,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     for feature in FEATURES:
         app.register_blueprint(import_module(f"app.{feature}.routes").blueprint)
+    import_module("app.accounts.by_letter")
     for room in PERSONAL:
         import_module(f"app.{room}.personal")
     app.jinja_env.globals["_"] = gettext

@@ -125,6 +125,10 @@ class Settings(BaseSettings):
         default=None, description="the sandbox's address as browsers see it, when it differs from STRIPE_API_BASE"
     )
 
+    stripe_currency: str = Field(
+        default="EUR", pattern="^[A-Z]{3}$", description="the Stripe account's own currency, as ISO 4217 writes it"
+    )
+
     ffmpeg_binary: str | None = None
     cpu_count: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     x264_preset: str = "veryfast"
@@ -174,6 +178,10 @@ class Settings(BaseSettings):
     tax_countries: str = Field(default="", description="where the shop collects VAT, with commas; EU: its members")
     vat_number_check: Literal["format", "confirmed"] = Field(
         default="format", description="what a VAT number needs for reverse charge: check digits, or a register's word"
+    )
+
+    refund_days: int = Field(
+        default=14, ge=0, le=365, description="so long a buyer can have their money back for what they did not download"
     )
 
     recommender_factors: int = Field(default=64, ge=2, le=64)

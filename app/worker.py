@@ -28,6 +28,7 @@ TASKS = (
     "app.downloads.tasks",
     "app.discovery.tasks",
     "app.upkeep.tasks",
+    "app.orders.tasks",
     "app.letters.tasks",
 )
 SLOTS = {queue.TRANSCODE: 1, queue.DEFAULT: 2, queue.LETTERS: 1}

@@ -26,8 +26,9 @@ from flask import (
 from flask_babel import gettext as _
 from flask_login import LoginManager, current_user
 
-from app.accounts import sessions, words
+from app.accounts import service, sessions, words
 from app.accounts.models import Account, AccountSession
+from app.accounts.notices import Notice
 from app.audit import service as audit
 from app.core import auth, clock
 from app.core.auth import Access, declared_access
@@ -65,6 +66,7 @@ def sign_in(account: Account, *, remember: bool, second_factor: bool = False) ->
         if complete:
             for callback in on_sign_in:
                 callback(account)
+            _tell_of_new_device(account)
         if before is not None:
             sessions.revoke(before.account_id, before.id)
         made, token = sessions.begin(
@@ -85,6 +87,14 @@ def sign_in(account: Account, *, remember: bool, second_factor: bool = False) ->
     longest = sessions.LONGEST_STAFF if account.is_staff else sessions.LONGEST
     _set_cookie(token, int(longest.total_seconds()) if remember else None)
     return complete
+
+
+def _tell_of_new_device(account: Account) -> None:
+    """A letter where the person was signed in before, but never with this browser on such a device."""
+    known = {words.browser(each) for each in sessions.user_agents(account)}
+    device = words.browser(request.user_agent.string)
+    if known and device not in known:
+        service.tell(account, Notice.NEW_SIGN_IN, device=device, address=request.remote_addr or "—")
 
 
 def pending() -> tuple[Account, AccountSession] | None:

@@ -165,7 +165,7 @@ def tell(account: Account, notice: Notice, *, to: str | None = None, key: str | 
         Told(
             notice=notice,
             to=to or account.email,
-            locale=account.locale or "en",
+            locale=account.locale,
             key=f"account:{notice}:{key or ids.new_id()}",
             account_id=account.id,
             facts={"name": account.name, **facts},

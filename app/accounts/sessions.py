@@ -7,7 +7,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, delete, or_, select, update
+from sqlalchemy import CursorResult, delete, or_, select, true, update
 
 from app.accounts.models import Account, AccountSession
 from app.core import clock
@@ -108,6 +108,18 @@ def of_account(account_id: str) -> list[AccountSession]:
                 AccountSession.expires_at > clock.now(),
             )
             .order_by(AccountSession.seen_at.desc(), AccountSession.id)
+        )
+    )
+
+
+def user_agents(account: Account) -> set[str | None]:
+    """Every browser the person has signed in with, as it named itself; where a second factor was missing is not in."""
+    return set(
+        db.session.scalars(
+            select(AccountSession.user_agent).where(
+                AccountSession.account_id == account.id,
+                true() if not account.second_factor else AccountSession.second_factor_at.is_not(None),
+            )
         )
     )
 

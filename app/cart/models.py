@@ -67,6 +67,13 @@ class CartItem(Identified, Timestamped, Model):
         return Money(self.named_minor, self.named_currency)
 
     @property
+    def seen(self) -> Money | None:
+        """The list price the buyer last saw it at."""
+        if self.seen_minor is None or self.seen_currency is None:
+            return None
+        return Money(self.seen_minor, self.seen_currency)
+
+    @property
     def is_gift(self) -> bool:
         """Whether it is for somebody else."""
         return self.gift_to is not None

@@ -6,7 +6,6 @@ from sqlalchemy import func, select
 
 from app.cart.models import Cart, CartItem
 from app.core.db import db
-from app.core.money import Money
 
 
 def cart_of(account_id: str | None, guest_cart_id: str | None = None) -> Cart | None:
@@ -27,13 +26,3 @@ def count(account_id: str | None, guest_cart_id: str | None = None) -> int:
         return 0
     mine = Cart.account_id == account_id if account_id else (Cart.id == guest_cart_id) & Cart.account_id.is_(None)
     return int(db.session.scalar(select(func.count()).select_from(CartItem).join(Cart).where(mine)) or 0)
-
-
-def total(cart: Cart) -> Money | None:
-    """What the cart comes to, or None for an empty one."""
-    if not cart.items:
-        return None
-    amount = Money(0, cart.items[0].offer.currency)
-    for item in cart.items:
-        amount = amount + item.offer.price
-    return amount

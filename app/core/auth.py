@@ -105,8 +105,14 @@ def enforce() -> Any:
     kind = declared_access(current_app, request.endpoint)
     if kind is None:
         raise RuntimeError(f"{request.endpoint} does not declare who may call it")
-    if kind in (Access.PUBLIC, Access.SIGNATURE):
-        return None
+    return None if kind in (Access.PUBLIC, Access.SIGNATURE) else admit(kind)
+
+
+def admit(kind: Access | Permission) -> Any:
+    """None for a caller a view of that kind is for, else what they get instead; raise Forbidden.
+
+    For views that decide by more than who calls; all others declare it.
+    """
     if not current_user.is_authenticated:
         return current_app.login_manager.unauthorized()  # type: ignore[attr-defined]
     if isinstance(kind, Permission) and not current_user.may(kind):

@@ -46,7 +46,7 @@ class Event(Model):
     track_id: Mapped[str | None] = mapped_column(ForeignKey("track.id"))
     kind: Mapped[str] = mapped_column(String(12))
     value: Mapped[float] = mapped_column(default=1.0, doc="how much of it: the share of a track that was played")
-    at: Mapped[datetime] = mapped_column(default=clock.now, index=True)
+    at: Mapped[datetime] = mapped_column(default=lambda: clock.now(), index=True)
 
 
 class RecommenderModel(Identified, Timestamped, Model):

@@ -37,7 +37,7 @@ def file(track_id: str, format_name: str) -> Any:
     with transaction():
         found = service.file(current_user.id, track_id, format_name)
         if request.method == "GET":
-            service.note_download(current_user.id, found.track.release_id, track_id)
+            service.note_download(current_user.id, found.track.release_id, [track_id], track_id)
     return _to_the_store(found.rendition.key, found.filename, found.rendition.content_type)
 
 
@@ -62,7 +62,7 @@ def archive(release_id: str, format_name: str) -> Any:
         found = service.archive_of(part, format_name)
         ready = found is not None and found.state == ArchiveState.READY and found.key is not None
         if ready and request.method == "GET" and not _is_fragment():
-            service.note_download(current_user.id, release_id)
+            service.note_download(current_user.id, release_id, [track.id for track in part.tracks])
     if _is_fragment():
         return _state(part, format_name, found)
     if not ready:

@@ -87,8 +87,9 @@ def licensed(account_id: str, release_id: str) -> Licensed:
     return Licensed(release, tracks, files)
 
 
-def note_download(account_id: str, release_id: str, track_id: str | None = None) -> None:
-    """Tell the event log."""
+def note_download(account_id: str, release_id: str, track_ids: list[str], track_id: str | None = None) -> None:
+    """Note on the licenses of these tracks that they were used for good, and tell the event log."""
+    licenses.note_download(account_id, track_ids)
     discovery.record(account_id, release_id, EventKind.DOWNLOAD, track_id=track_id)
 
 

@@ -11,19 +11,6 @@ from app.ledger.models import Book, Entry, EntryKind, Posting
 
 
 @dataclass
-class LineMoney:
-    """What stands behind an order line, in minor units: earned for it, less what went back and what a bank holds."""
-
-    earned: int = 0
-    tax: int = 0
-
-    @property
-    def total(self) -> int:
-        """All of it."""
-        return self.earned + self.tax
-
-
-@dataclass
 class PaymentTotals:
     """What the books have of a payment, in its own minor units."""
 
@@ -33,22 +20,27 @@ class PaymentTotals:
     keys: set[str] = field(default_factory=set)
 
 
-def line_money(order_id: str) -> dict[str, LineMoney]:
-    """The money behind each line of an order; a line without any has no entry."""
+def line_money(order_id: str) -> dict[str, dict[Book, int]]:
+    """The money behind each line of an order, by account, in minor units: earned is positive, taken away negative.
+
+    A line of which nothing was ever booked is not in it.
+    """
     rows = db.session.execute(
         select(Posting.line_id, Posting.account, func.sum(Posting.minor))
         .join(Entry, Entry.id == Posting.entry_id)
         .where(Entry.order_id == order_id, Posting.line_id.is_not(None))
         .group_by(Posting.line_id, Posting.account)
     )
-    found: dict[str, LineMoney] = {}
+    found: dict[str, dict[Book, int]] = {}
     for line_id, account, minor in rows:
-        money = found.setdefault(line_id, LineMoney())
-        if account == Book.TAX:
-            money.tax -= int(minor)
-        else:
-            money.earned -= int(minor)
+        assert line_id is not None  # by the query
+        found.setdefault(line_id, {})[Book(account)] = -int(minor)
     return found
+
+
+def entry(key: str) -> Entry | None:
+    """The entry of that key, with its postings; None where there is none."""
+    return db.session.scalar(select(Entry).where(Entry.key == key))
 
 
 def written(key: str) -> bool:

@@ -1,4 +1,4 @@
-"""Reads for the outbox page."""
+"""Reads for the outbox page, and for a person who asks what they were sent."""
 
 from __future__ import annotations
 
@@ -20,4 +20,10 @@ def latest(*, before: Letter | None = None, limit: int = 50) -> Sequence[Letter]
     wanted = select(Letter).order_by(Letter.created_at.desc(), Letter.id).limit(limit)
     if before is not None:
         wanted = wanted.where(Letter.created_at < before.created_at)
+    return db.session.scalars(wanted).all()
+
+
+def of_account(account_id: str) -> Sequence[Letter]:
+    """Letters to a person, the oldest first."""
+    wanted = select(Letter).where(Letter.account_id == account_id).order_by(Letter.created_at, Letter.id)
     return db.session.scalars(wanted).all()

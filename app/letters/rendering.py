@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from flask import current_app
-from flask_babel import force_locale, format_datetime, gettext
+from flask_babel import force_locale, format_date, format_datetime, gettext
 from jinja2 import Environment, StrictUndefined
 
 from app.core.money import Money
@@ -72,6 +72,9 @@ def _context(letter: Letter) -> dict[str, Any]:
         """A time, in UTC, for nobody knows where the letter is read."""
         return f"{format_datetime(datetime.fromisoformat(at), _MOMENT[locale], rebase=False)} UTC"
 
+    def day(on: str) -> str:
+        return str(format_date(date.fromisoformat(on), "long", rebase=False))
+
     return {
         **facts,
         "rows": [
@@ -81,6 +84,7 @@ def _context(letter: Letter) -> dict[str, Any]:
         "_": gettext,
         "money": money,
         "moment": moment,
+        "day": day,
         "lang": locale.replace("_", "-"),
         "base_url": shop.base_url,
         "seller": [shop.seller_name, *shop.seller_lines],

@@ -99,8 +99,13 @@ def take(letter_id: str, subject: str, text: str, html: str) -> Letter | None:
 def sent(letter: Letter, *, keep: bool = False) -> None:
     """Note that it was taken. What a secret kind said is forgotten, unless it is to be kept (an outbox is read)."""
     letter.state, letter.sent_at, letter.unsure, letter.error = LetterState.SENT, clock.now(), 0, None
-    if kind_of(letter.kind).secret and not keep:
+    if keep:
+        return
+    kind = kind_of(letter.kind)
+    if kind.secret or kind.parting:
         letter.context, letter.text, letter.html = {}, None, None
+    if kind.parting:
+        letter.to_address, letter.account_id, letter.subject = "", None, None
 
 
 def not_sent(letter: Letter, reason: str, *, for_good: bool, unsure: bool = False) -> None:

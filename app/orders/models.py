@@ -57,7 +57,6 @@ class Order(Identified, Timestamped, Model):
     lines: Mapped[list[OrderLine]] = relationship(
         back_populates="order", lazy="selectin", order_by="(OrderLine.position, OrderLine.title)"
     )
-    refunds: Mapped[list[OrderRefund]] = relationship(lazy="select", order_by="OrderRefund.created_at")
 
     @property
     def total(self) -> Money:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import func, or_, select
 
 from app.accounts.models import Account
 from app.core.auth import Permission
 from app.core.db import db
-from app.orders.models import Order, OrderState
+from app.orders.models import Order, OrderLine, OrderRefund, OrderState
 
 
 def order_for(viewer: Account, order_id: str) -> Order | None:
@@ -29,12 +32,63 @@ def history(account_id: str) -> list[Order]:
     )
 
 
-def unfinished(account_id: str) -> list[Order]:
-    """Pending orders whose payment page may still be open somewhere."""
+def unfinished(account_id: str | None, order_ids: Collection[str] = ()) -> list[Order]:
+    """Pending orders whose payment page may still be open somewhere: the account's, or (a guest's) those named."""
+    whose = Order.account_id == account_id if account_id else Order.account_id.is_(None) & Order.id.in_(order_ids)
     return list(
         db.session.scalars(
-            select(Order).where(
-                Order.account_id == account_id, Order.state == OrderState.PENDING, Order.checkout_id.is_not(None)
-            )
+            select(Order)
+            .where(whose, Order.state == OrderState.PENDING, Order.checkout_id.is_not(None))
+            .order_by(Order.number)
+        )
+    )
+
+
+def refunds_of(order_id: str) -> list[OrderRefund]:
+    """What was given back of an order, or is to be, oldest first; read afresh."""
+    return list(
+        db.session.scalars(
+            select(OrderRefund)
+            .where(OrderRefund.order_id == order_id)
+            .order_by(OrderRefund.created_at, OrderRefund.id)
+            .execution_options(populate_existing=True)
+        )
+    )
+
+
+def has_ordered(account_id: str) -> bool:
+    """Whether a person has a paid order."""
+    return (
+        db.session.scalar(select(Order.id).where(Order.account_id == account_id, Order.paid_at.is_not(None)).limit(1))
+        is not None
+    )
+
+
+def crediting(order: Order) -> list[OrderLine]:
+    """Lines that took something off for one of this order's ("complete the album"), of orders that are paid or may be.
+
+    Only an account's own purchases do.
+    """
+    if order.account_id is None:
+        return []
+    named = or_(*(OrderLine.credits.contains([{"line": line.id}]) for line in order.lines))
+    return list(
+        db.session.scalars(
+            select(OrderLine)
+            .join(Order, Order.id == OrderLine.order_id)
+            .where(Order.account_id == order.account_id, Order.state.in_((OrderState.PENDING, OrderState.PAID)), named)
+        )
+    )
+
+
+def waiting(before: datetime, limit: int) -> list[Order]:
+    """Pending orders that are older than that, and were not asked about since; the longest waiting first."""
+    asked = func.coalesce(Order.settled_at, Order.created_at)
+    return list(
+        db.session.scalars(
+            select(Order)
+            .where(Order.state == OrderState.PENDING, asked < before)
+            .order_by(asked, Order.id)
+            .limit(limit)
         )
     )

@@ -5,26 +5,29 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, url_for
 from flask.blueprints import BlueprintSetupState
 from flask_babel import format_date
 from flask_babel import gettext as _
 from flask_login import current_user
 
-from app.accounts import login
-from app.cart import visitor
+from app.cart import details, pages, visitor
 from app.core import clock, metrics
-from app.core.auth import Access, Permission, access
+from app.core.auth import Access, access
+from app.core.db import transaction
 from app.core.errors import NotFound
 from app.core.i18n import locale_code
 from app.core.money import BadAmount, Money
 from app.core.store import settings
-from app.orders import queries, service, settlement
+from app.orders import claim_routes, placing, queries, settlement
+from app.orders import visitor as visible
 from app.orders.models import Order, OrderState
-from app.payments import stripe_gateway
+from app.payments import methods, stripe_gateway
 from app.payments.contract import BadSignature, PaymentUnavailable
+from app.pricing import coupons
 
 blueprint = Blueprint("orders", __name__)
+blueprint.register_blueprint(claim_routes.blueprint)
 
 _ASK_AFTER = 3  # polls without a webhook, a second each, before the gateway is asked
 _SLOWER_AFTER, _GIVE_UP_AFTER = 10, 60
@@ -33,27 +36,40 @@ _SLOWER_AFTER, _GIVE_UP_AFTER = 10, 60
 @blueprint.post("/checkout")
 @access(Access.PUBLIC)
 def checkout() -> Any:
-    """Turn the cart into an order and go to the payment page. A guest signs in first."""
-    if not current_user.is_authenticated:
-        flash(_("Sign in or make an account to buy. Your cart comes along."))
-        return redirect(url_for("accounts.sign_in", next=url_for("cart.show")), 303)
-    cart = visitor.cart()
-    if cart is None:
+    """Turn the cart into an order and go to the payment page; what costs nothing is the buyer's at once.
+
+    Fields: what the buyer says for paying (cart.details), and the `total` and `currency` they were shown.
+    """
+    cart, account = visitor.cart(), pages.account()
+    if cart is None or not cart.items:
         return redirect(url_for("cart.show"), 303)
+    typed = details.Details.of(request.form)
+    with transaction():
+        wrong = details.save(cart, account, typed)
+    wrong = details.missing(cart, account) | wrong
+    if wrong:
+        return pages.page(cart, typed=typed, wrong=wrong), 422
     base = _base_url()
-    pages = settlement.Pages(success=f"{base}/orders/{{order}}/return", cancel=f"{base}/cart")
+    email = account.email if account is not None else cart.email or ""
     try:
-        _order, address = settlement.start_checkout(
-            current_user, cart, pages=pages, locale=locale_code(), expected=_expected()
+        order, address = settlement.start_checkout(
+            cart,
+            account=account,
+            email=email,
+            pages=settlement.Pages(success=f"{base}/orders/{{order}}/return", cancel=f"{base}/cart"),
+            locale=locale_code(),
+            expected=_expected(),
+            opened=visible.order_ids(),
         )
-    except (service.CartChanged, PaymentUnavailable) as error:
+    except (placing.CartChanged, coupons.CouponRefused, PaymentUnavailable) as error:
         flash(str(error), "error")
         return redirect(url_for("cart.show"), 303)
-    return redirect(address, 303)
+    visible.remember(order)
+    return redirect(address or url_for("orders.show", order_id=order.id), 303)
 
 
 @blueprint.get("/orders/<order_id>/return")
-@access(Access.SIGNED_IN)
+@access(Access.PUBLIC)
 def come_back(order_id: str) -> Any:
     """Where the payment page leads: "confirming" until the payment is known, then the order with its music."""
     order = _order_of_viewer(order_id)
@@ -65,7 +81,7 @@ def come_back(order_id: str) -> Any:
 
 
 @blueprint.get("/orders/<order_id>/status")
-@access(Access.SIGNED_IN)
+@access(Access.PUBLIC)
 def status(order_id: str) -> Any:
     """The "confirming" fragment, again; once the payment is known, it sends the page on to the order."""
     order = _order_of_viewer(order_id)
@@ -80,7 +96,7 @@ def status(order_id: str) -> Any:
 
 
 @blueprint.get("/orders/<order_id>")
-@access(Access.SIGNED_IN)
+@access(Access.PUBLIC)
 def show(order_id: str) -> str:
     """An order: what it holds and what became of it."""
     return render_template("orders/show.html", order=_order_of_viewer(order_id), OrderState=OrderState)
@@ -91,23 +107,6 @@ def show(order_id: str) -> str:
 def history() -> str:
     """A person's orders."""
     return render_template("orders/history.html", orders=queries.history(current_user.id), OrderState=OrderState)
-
-
-@blueprint.post("/orders/<order_id>/refund")
-@access(Permission.ORDERS_REFUND)
-def refund(order_id: str) -> Any:
-    """Give the money back and take the music back. Who does it types their password, if that was a while ago."""
-    asked = login.prove_first(url_for("orders.show", order_id=order_id))
-    if asked is not None:
-        return asked
-    order = _order_of_viewer(order_id)
-    try:
-        settlement.refund(order.id, "refunded by the shop")
-    except PaymentUnavailable:
-        flash(_("The payment service does not answer. Nothing was refunded; try again in a moment."), "error")
-    else:
-        flash(_("Order %(number)s is refunded.", number=order.number), "success")
-    return redirect(url_for("orders.show", order_id=order.id), 303)
 
 
 @blueprint.post("/webhooks/stripe")
@@ -125,6 +124,22 @@ def webhook() -> Any:
     return "", 204
 
 
+blueprint.add_app_template_filter(methods.called, "pay_method")
+
+
+@blueprint.app_template_global("pay_methods")
+def _pay_methods(currency: str) -> list[str]:
+    """What can be paid with in that currency."""
+    return methods.offered(currency, settings().stripe_currency)
+
+
+@blueprint.app_template_global("unfinished_orders")
+def _unfinished() -> list[Order]:
+    """The visitor's orders that wait for their payment."""
+    account = pages.account()
+    return queries.unfinished(account.id if account is not None else None, visible.order_ids())
+
+
 @blueprint.app_template_filter("date")
 def _date(moment: datetime) -> str:
     """A day as the reader writes it."""
@@ -137,7 +152,9 @@ def _webhook_has_its_own_proof(state: BlueprintSetupState) -> None:
 
 
 def _order_of_viewer(order_id: str) -> Order:
-    order = queries.order_for(current_user, order_id)
+    order = visible.order_for(pages.account(), order_id)
+    if order is None and not current_user.is_authenticated:
+        abort(current_app.login_manager.unauthorized())  # type: ignore[attr-defined]
     if order is None:
         raise NotFound(_("There is no such order."))
     return order

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.core.db import db
 from app.payments.contract import GatewayEvent
-from app.payments.models import PaymentEvent
+from app.payments.models import PaymentEvent, SweepMark
 
 
 def remember(event: GatewayEvent) -> bool:
@@ -22,3 +25,25 @@ def remember(event: GatewayEvent) -> bool:
         .returning(PaymentEvent.id)
     )
     return row.first() is not None
+
+
+def known(event_id: str) -> bool:
+    """Whether an event was kept before. A repeat that comes while the first is at work is told apart by `remember`."""
+    return db.session.scalar(select(PaymentEvent.id).where(PaymentEvent.id == event_id)) is not None
+
+
+def read_to(name: str) -> datetime | None:
+    """Up to when the gateway's list of events was read through; None: never."""
+    mark = db.session.get(SweepMark, name, populate_existing=True)
+    return mark.read_to if mark is not None else None
+
+
+def note_read(name: str, to: datetime) -> None:
+    """Remember up to when it was; it never goes back."""
+    marking = insert(SweepMark).values(name=name, read_to=to)
+    db.session.execute(
+        marking.on_conflict_do_update(
+            index_elements=[SweepMark.name],
+            set_={"read_to": func.greatest(SweepMark.read_to, marking.excluded.read_to)},
+        )
+    )

@@ -31,4 +31,4 @@ class ResumePosition(Model):
     account_id: Mapped[str] = mapped_column(ForeignKey("account.id"), primary_key=True)
     track_id: Mapped[str] = mapped_column(ForeignKey("track.id"), primary_key=True)
     position_ms: Mapped[int]
-    updated_at: Mapped[datetime] = mapped_column(default=clock.now, onupdate=clock.now)
+    updated_at: Mapped[datetime] = mapped_column(default=lambda: clock.now(), onupdate=clock.now)

@@ -66,6 +66,7 @@ def begin(account_id: str, track_id: str, *, secret: str, seconds: int) -> Play:
     )
     db.session.add(session)
     db.session.flush()
+    licenses.begin_play(account_id, track_id)
     prefix = signing.sign(secret, prefix=stream.key, session=session.id, expires=int(session.expires_at.timestamp()))
     return Play(session, track, stream, prefix + ENTRY, _resume_at(account_id, track))
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.core import clock, ids
@@ -56,8 +56,7 @@ class Customer:
     def keys(self) -> list[str]:
         """Under what names their uses are counted, always in one order."""
         email = (self.email or "").strip().lower()
-        hashed = hashlib.sha256(f"e-mail {email}".encode()).hexdigest() if email else None
-        return sorted(key for key in (self.account_id, hashed) if key)
+        return sorted(key for key in (self.account_id, _hashed(email) if email else None) if key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +161,9 @@ def make_codes(coupon: Coupon, count: int) -> list[str]:
     return made
 
 
-def spelled(code: str) -> str:
+def spelled(code: str | None) -> str:
     """A made code as it is sent out: in fours."""
+    code = code or ""
     return "-".join(code[at : at + 4] for at in range(0, len(code), 4)) if len(code) == _LENGTH else code
 
 
@@ -180,23 +180,34 @@ def enable(coupon: Coupon) -> None:
     db.session.flush()
 
 
-def check(code: str, customer: Customer) -> Reduction:
+def check(code: str, customer: Customer, *, given_up: Collection[str] = ()) -> Reduction:
     """What the code does for this buyer, for a quote; raise CouponRefused, which says why not.
 
-    It promises nothing: between here and `reserve` another may be faster.
+    It promises nothing: between here and `reserve` another may be faster. `given_up` are orders that are closed before
+    the next is made: what they hold is not held.
     """
     found = _fit(code, customer)
     coupon = found.coupon
-    if coupon.max_uses is not None and coupon.uses >= coupon.max_uses:
+    freed = db.session.scalars(
+        select(CouponUse).where(
+            CouponUse.coupon_id == coupon.id,
+            CouponUse.state == UseState.RESERVED,
+            CouponUse.order_id.in_(list(given_up)),
+        )
+    ).all()
+    if coupon.max_uses is not None and coupon.uses - len(freed) >= coupon.max_uses:
         raise _used_up()
     each = _most_each(coupon)
-    if each is not None and customer.keys:
-        counted = select(func.max(CouponTally.uses)).where(
+    if each is not None:
+        counted = select(CouponTally.customer, CouponTally.uses).where(
             CouponTally.coupon_id == coupon.id, CouponTally.customer.in_(customer.keys)
         )
-        if (db.session.scalar(counted) or 0) >= each:
-            raise _yours_before()
-    if found.single_use and db.session.scalar(select(CouponUse.order_id).where(_in_force(found)).limit(1)):
+        for key, uses in db.session.execute(counted):
+            if uses - sum(key in use.customers for use in freed) >= each:
+                raise _yours_before()
+    others = CouponUse.order_id.not_in([use.order_id for use in freed])
+    held = select(CouponUse.order_id).where(_in_force(found), others)
+    if found.single_use and db.session.scalar(held.limit(1)):
         raise _used_up()
     return Reduction(
         code=found.code,
@@ -290,6 +301,18 @@ def release(order_id: str) -> bool:
     return True
 
 
+def forget(email: str) -> None:
+    """Count no longer under the hash of this address: it could be guessed whose it was."""
+    key = _hashed(email.strip().lower())
+    db.session.execute(
+        update(CouponUse)
+        .where(CouponUse.customers.contains([key]))
+        .values(customers=func.array_remove(CouponUse.customers, key))
+        .execution_options(synchronize_session=False)
+    )
+    db.session.execute(delete(CouponTally).where(CouponTally.customer == key))
+
+
 def refusal_text(refusal: Refusal, reduction: Reduction, currency: str) -> str:
     """Why a coupon takes nothing off, in words."""
     if refusal is Refusal.CURRENCY:
@@ -343,6 +366,10 @@ def _turn(order_id: str, before: UseState, after: UseState) -> CouponUse | None:
         .returning(CouponUse)
         .execution_options(populate_existing=True)
     )
+
+
+def _hashed(email: str) -> str:
+    return hashlib.sha256(f"e-mail {email}".encode()).hexdigest()
 
 
 def _chance() -> str:

@@ -6,7 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, Numeric, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, String, UniqueConstraint
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.accounts.models import Account
@@ -131,7 +132,7 @@ class CouponUse(Model):
     state: Mapped[str] = mapped_column(String(8), default=UseState.RESERVED)
     discount_minor: Mapped[int]
     currency: Mapped[str] = mapped_column(String(3))
-    reserved_at: Mapped[datetime] = mapped_column(default=clock.now)
+    reserved_at: Mapped[datetime] = mapped_column(default=lambda: clock.now())
     settled_at: Mapped[datetime | None]
 
     coupon: Mapped[Coupon] = relationship(lazy="select")

@@ -10,7 +10,9 @@ from typing import Any
 from flask import Blueprint, Response, flash, redirect, render_template, request, stream_with_context, url_for
 from flask_babel import gettext as _
 from flask_babel import ngettext
+from flask_login import current_user
 
+from app.audit import service as audit
 from app.catalog import queries as catalog
 from app.core.auth import Permission, access
 from app.core.db import transaction
@@ -50,6 +52,7 @@ def create() -> Any:
                 made = coupons.create(form.wish())
                 if (form.code.data or "").strip():
                     coupons.add_code(made, form.code.data or "")
+                audit.record(current_user.id, "coupon.create", f"coupon:{made.id}", {"name": made.name})
         except coupons.BadCoupon as error:
             form.name.errors = [*form.name.errors, str(error)]
         else:
@@ -74,6 +77,7 @@ def make_codes(coupon_id: str) -> Any:
         return _page(found, form), 422
     with transaction():
         made = coupons.make_codes(found, form.count.data or 0)
+        audit.record(current_user.id, "coupon.codes", f"coupon:{found.id}", {"codes": len(made)})
     flash(ngettext("One code is made.", "%(num)s codes are made.", len(made)), "success")
     return redirect(url_for("pricing.show", coupon_id=coupon_id), 303)
 
@@ -103,6 +107,7 @@ def disable(coupon_id: str) -> Any:
     """No new orders with it."""
     with transaction():
         coupons.disable(_coupon(coupon_id))
+        audit.record(current_user.id, "coupon.disable", f"coupon:{coupon_id}")
     flash(_("The coupon is disabled. Orders that were made with it keep it."), "success")
     return redirect(url_for("pricing.show", coupon_id=coupon_id), 303)
 
@@ -113,6 +118,7 @@ def enable(coupon_id: str) -> Any:
     """It holds again."""
     with transaction():
         coupons.enable(_coupon(coupon_id))
+        audit.record(current_user.id, "coupon.enable", f"coupon:{coupon_id}")
     flash(_("The coupon holds again."), "success")
     return redirect(url_for("pricing.show", coupon_id=coupon_id), 303)
 

@@ -6,7 +6,9 @@ from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask_babel import gettext as _
+from flask_login import current_user
 
+from app.audit import service as audit
 from app.catalog import offers
 from app.catalog import queries as catalog
 from app.core.auth import Permission, access
@@ -33,13 +35,15 @@ def create() -> Any:
     if form.validate_on_submit():
         try:
             with transaction():
-                offers.make_bundle(
+                made = offers.make_bundle(
                     form.title.data or "",
                     form.members(),
                     form.amount(),
                     title_zh=form.title_zh.data,
                     open_price=bool(form.open_price.data),
                 )
+                facts = {"minor": made.price_minor, "currency": made.currency}
+                audit.record(current_user.id, "bundle.create", f"offer:{made.id}", facts)
         except offers.BadTerms as error:
             form.releases.errors = [*form.releases.errors, str(error)]
         else:
@@ -57,6 +61,7 @@ def retire(offer_id: str) -> Any:
         if found is None:
             raise NotFound(_("There is no such bundle. It may be off the shelf already."))
         offers.retire(found)
+        audit.record(current_user.id, "bundle.retire", f"offer:{found.id}")
     flash(_("The bundle is off the shelf. Who bought it keeps it."), "success")
     return redirect(url_for("studio.bundles.index"), 303)
 

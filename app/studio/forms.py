@@ -271,3 +271,13 @@ class SubtitleForm(FlaskForm):
         validators=[Length(max=80)],
     )
     hearing = BooleanField(_("Captions: they tell sounds too, for those who don’t hear"))
+
+
+class LabelForm(FlaskForm):
+    """A label by its name."""
+
+    label = StringField(
+        _("Label"),
+        validators=[InputRequired(_("Type the label’s name.")), Length(max=NAME_LIMIT)],
+        render_kw={"list": "labels", "autocomplete": "off", "maxlength": NAME_LIMIT},
+    )

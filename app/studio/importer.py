@@ -147,7 +147,7 @@ def take_in(
                     by=db.session.get_one(Account, by) if by else None,
                 )
                 if publish and taken.added:
-                    service.publish_once_ready(taken.release)
+                    service.publish_once_ready(taken.release, by)
                 also(taken)
             return taken
         except IntegrityError:

@@ -6,34 +6,20 @@ from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask_babel import gettext as _
-from flask_babel import lazy_gettext as _l
 from flask_login import current_user
-from flask_wtf import FlaskForm
 from sqlalchemy import func, select
-from wtforms import StringField
-from wtforms.validators import InputRequired, Length
 
 from app.accounts import login
 from app.accounts.models import Account
 from app.audit import service as audit
 from app.catalog import rights
 from app.catalog.models import Label
-from app.catalog.service import NAME_LIMIT
 from app.core.auth import Permission, access
 from app.core.db import db, transaction
 from app.core.errors import NotFound
+from app.studio.forms import LabelForm
 
 blueprint = Blueprint("labels", __name__, url_prefix="/editors")
-
-
-class LabelForm(FlaskForm):
-    """A label by its name."""
-
-    label = StringField(
-        _l("Label"),
-        validators=[InputRequired(_l("Type the label’s name.")), Length(max=NAME_LIMIT)],
-        render_kw={"list": "labels", "autocomplete": "off", "maxlength": NAME_LIMIT},
-    )
 
 
 @blueprint.get("/<account_id>/labels")

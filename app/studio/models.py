@@ -30,7 +30,7 @@ class Upload(Identified, Timestamped, Model):
     multipart_id: Mapped[str | None] = mapped_column(String(1024), doc="the store's name for the transfer in parts")
     part_size: Mapped[int | None] = mapped_column(doc="bytes of each part but the last")
     active_at: Mapped[datetime] = mapped_column(
-        default=clock.now, server_default=func.now(), doc="when a part of it was last asked for"
+        default=lambda: clock.now(), server_default=func.now(), doc="when a part of it was last asked for"
     )
     arrived_at: Mapped[datetime | None] = mapped_column(doc="when the store had all of it")
     track_id: Mapped[str | None] = mapped_column(ForeignKey("track.id"), doc="what it became")

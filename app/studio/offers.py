@@ -11,7 +11,7 @@ from app.catalog.models import Release
 from app.core.auth import Permission, access
 from app.core.db import transaction
 from app.core.errors import WavecrateError
-from app.studio import desk, service
+from app.studio import desk, sale, service
 from app.studio.sale_form import OffersForm, TrackToComeForm
 
 blueprint = Blueprint("offers", __name__)
@@ -35,7 +35,7 @@ def save(release_id: str) -> Any:
         return _page(release, form), 422
     try:
         with transaction():
-            service.sell(desk.release(release_id), form.wanted())
+            sale.sell(desk.release(release_id), form.wanted(), desk.editor())
     except WavecrateError as error:
         form.price.errors = [*form.price.errors, str(error)]
         return _page(desk.release(release_id), form), 422
@@ -47,12 +47,13 @@ def save(release_id: str) -> Any:
 @access(Permission.STUDIO)
 def announce(release_id: str) -> Any:
     """Put a track without a master on a release that is to come: it is shown in its place until there is one."""
+    release = desk.release(release_id)
     form = TrackToComeForm()
     if not form.validate_on_submit():
         flash(" ".join(map(str, form.title.errors)) or _("A track needs a title."), "error")
     else:
         with transaction():
-            service.announce(desk.release(release_id), form.title.data or "")
+            service.announce(release, form.title.data or "")
         flash(_("The track is in the list. Send its master when there is one."), "success")
     return redirect(url_for("studio.edit", release_id=release_id, _anchor="recordings"), 303)
 

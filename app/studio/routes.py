@@ -171,9 +171,9 @@ def publish(release_id: str) -> Any:
     try:
         with transaction():
             if request.form.get("when") == "ready":
-                service.publish_once_ready(found)
+                service.publish_once_ready(found, current_user.id)
             else:
-                service.publish(found)
+                service.publish(found, current_user.id)
     except WavecrateError as error:
         flash(str(error), "error")
     else:
@@ -188,7 +188,7 @@ def publish(release_id: str) -> Any:
 def unpublish(release_id: str) -> Any:
     """Take it out of the shop; who bought it keeps it."""
     with transaction():
-        service.unpublish(desk.release(release_id))
+        service.unpublish(desk.release(release_id), current_user.id)
     flash(_("It is a draft again. Who bought it keeps it."), "success")
     return redirect(url_for("studio.edit", release_id=release_id), 303)
 

@@ -26,7 +26,7 @@ from app.catalog.offers import MOST_RENTAL_DAYS, RENTAL_HOURS
 from app.catalog.offers import TITLE_LIMIT as BUNDLE_TITLE_LIMIT
 from app.catalog.service import TITLE_LIMIT
 from app.core.money import BadAmount, Money, parse_money
-from app.studio import service
+from app.studio import sale
 from app.studio.forms import CURRENCIES, CurrencyField, Fault, written
 
 DEFAULT_RENTAL_DAYS = 30
@@ -119,12 +119,12 @@ class OffersForm(FlaskForm):
         if wrong:
             raise ValidationError(_("Some prices cannot be saved as they are."))
 
-    def wanted(self) -> service.SaleTerms:
+    def wanted(self) -> sale.SaleTerms:
         """What was filled in, in the service's words."""
         selling, currency = self.selling.data, self.currency.data
         nothing = Money(0, currency)
         price = self._amount(self.price, currency)
-        return service.SaleTerms(
+        return sale.SaleTerms(
             price={"free": nothing, "none": None, "open": price or nothing}.get(selling, price),
             open_price=selling == "open",
             rental_price=self._amount(self.rental_price, currency),

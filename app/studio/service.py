@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -12,26 +11,22 @@ from flask_babel import ngettext
 from sqlalchemy import select
 
 from app.accounts.models import Account
-from app.catalog import offers, rights
+from app.audit import service as audit
 from app.catalog import queries as catalog_queries
+from app.catalog import rights
 from app.catalog import service as catalog
-from app.catalog.models import Artist, Kind, Label, OfferKind, Release, Track
+from app.catalog.models import Artist, Kind, Label, Release, Track
 from app.core.auth import Permission
 from app.core.db import db
-from app.core.errors import Forbidden, WavecrateError
+from app.core.errors import Forbidden
 from app.core.money import Money
 from app.media import queries as media_queries
 from app.media import service as media
-from app.studio import queries
+from app.studio import queries, sale
 from app.studio.grouping import Candidate, Group, fold
+from app.studio.sale import NotReady as NotReady
 from transcoder.contract import Probe
 from transcoder.errors import N_, NotMedia
-
-LEAST_TRACK_PRICE = 50
-
-
-class NotReady(WavecrateError):
-    """The release can't be published yet; the message says what it waits for."""
 
 
 @dataclass(slots=True)
@@ -73,18 +68,6 @@ class ReleaseEdit:
     tracks: dict[str, TrackEdit]
 
 
-@dataclass(frozen=True, slots=True)
-class SaleTerms:
-    """How a release is to be sold and lent. No price: not sold; a price of nothing that isn't open: free."""
-
-    price: Money | None
-    open_price: bool = False
-    rental_price: Money | None = None
-    rental_days: int = 30
-    prices: Sequence[Money] = ()
-    rental_prices: Sequence[Money] = ()
-
-
 def take_in(
     group: Group,
     *,
@@ -123,14 +106,8 @@ def take_in(
     if cover_key and release.cover_key is None:
         catalog.update_release(release, cover_key=cover_key)
     if price is not None:
-        _offer(release, price, track_price, [track for _file, track in result.added])
+        sale.offer_new(release, price, track_price, [track for _file, track in result.added])
     return result
-
-
-def fair_track_price(price: Money, tracks: int) -> Money:
-    """What a track costs by itself: its share of the release and a third more, ending in 9, never above the release."""
-    share = -(-price.minor * 13 // (10 * max(1, tracks)))
-    return Money(min(price.minor, max(LEAST_TRACK_PRICE, share // 10 * 10 + 9)), price.currency)
 
 
 def edit_release(release: Release, wanted: ReleaseEdit, by: Account, *, cover_key: str | None = None) -> None:
@@ -138,10 +115,10 @@ def edit_release(release: Release, wanted: ReleaseEdit, by: Account, *, cover_ke
 
     Tracks that are not named stay as they are. A published release keeps its price.
     """
-    shown = release.is_published or release.publish_when_ready
     free = release.offer is not None and release.offer.price_minor == 0
-    if wanted.price is None and shown and not free and release.rental is None:
-        raise NotReady(_("A published release needs a price. Unpublish it first, or give it one."))
+    if wanted.price is None and not free and release.rental is None:
+        sale.may_go_unsold(release)
+    asked_before = sale.asked(release)
     label = rights.label_for(by, wanted.label)
     before = (release.title, release.title_zh)
     artist = catalog.ensure_artist(wanted.artist)
@@ -161,7 +138,7 @@ def edit_release(release: Release, wanted: ReleaseEdit, by: Account, *, cover_ke
     )
     if cover_key is not None:
         catalog.update_release(release, cover_key=cover_key)
-    _price(wanted.price, release=release)
+    sale.change_price(wanted.price, release=release)
     known = {track.id: track for track in release.tracks}
     edits = {track_id: edit for track_id, edit in wanted.tracks.items() if track_id in known}
     for track_id, edit in edits.items():
@@ -175,42 +152,10 @@ def edit_release(release: Release, wanted: ReleaseEdit, by: Account, *, cover_ke
         catalog.update_track(
             track, artist=catalog.ensure_artist(edit.artist) if edit.artist and own else None, isrc=edit.isrc or None
         )
-        _price(edit.price, track=known[track_id])
+        sale.change_price(edit.price, track=known[track_id])
     catalog.reorder(release, {track_id: (edit.disc, edit.position) for track_id, edit in edits.items()})
     media.retag(release)
-
-
-def _price(price: Money | None, *, release: Release | None = None, track: Track | None = None) -> None:
-    """A price typed over; that it may be named by the buyer stays. What is free or has no least stays without one."""
-    subject = release or track
-    assert subject is not None
-    offer = subject.offer
-    if price is not None:
-        open_price = offer is not None and offer.open_price
-        offers.set_price(release=release, track=track, price=price, open_price=open_price)
-    elif offer is not None and offer.price_minor != 0:
-        offers.retire_offers(release=release, track=track, kind=OfferKind.BUY)
-
-
-def sell(release: Release, terms: SaleTerms) -> None:
-    """Sell and lend the release as the terms say; raise WavecrateError, and change nothing, where that can't be."""
-    if terms.price is None and terms.rental_price is None and (release.is_published or release.publish_when_ready):
-        raise NotReady(_("A published release needs a price. Unpublish it first, or give it one."))
-    if terms.price is None:
-        offers.retire_offers(release=release, kind=OfferKind.BUY)
-    else:
-        sold = offers.set_price(
-            release=release,
-            price=terms.price,
-            open_price=terms.open_price,
-            free=terms.price.minor == 0 and not terms.open_price,
-        )
-        offers.set_price_list(sold, terms.prices)
-    if terms.rental_price is None:
-        offers.retire_offers(release=release, kind=OfferKind.RENTAL)
-    else:
-        lent = offers.set_rental(release, terms.rental_price, terms.rental_days)
-        offers.set_price_list(lent, terms.rental_prices)
+    sale.note_change(release, asked_before, by)
 
 
 def announce(release: Release, title: str) -> Track:
@@ -220,10 +165,11 @@ def announce(release: Release, title: str) -> Track:
     return catalog.add_track(release, title=title)
 
 
-def publish(release: Release) -> None:
+def publish(release: Release, by: str | None) -> None:
     """Show the release to the public; raise NotReady or catalog's Incomplete, which say what is missing.
 
-    What is still to come out needs no recordings yet: its tracks are shown as places to be filled.
+    What is still to come out needs no recordings yet: its tracks are shown as places to be filled. `by` is the id of
+    who does it, for the log; None is the terminal.
     """
     state = queries.readiness([release])[release.id]
     if release.tracks and not state.ready and not release.is_awaited:
@@ -238,16 +184,17 @@ def publish(release: Release) -> None:
                 waiting,
             )
         )
-    catalog.publish(release)
+    _publish(release, by)
 
 
-def publish_once_ready(release: Release) -> None:
+def publish_once_ready(release: Release, by: str | None) -> None:
     """Show the release now if every track can be heard, else as soon as that is so."""
     _lock(release)
     if queries.readiness([release])[release.id].ready:
-        catalog.publish(release)
+        _publish(release, by)
     elif not release.is_published:
         catalog.publish_when_ready(release)
+        audit.record(by, "release.publish_when_ready", f"release:{release.id}")
 
 
 def track_ready(track: Track) -> None:
@@ -259,12 +206,15 @@ def track_ready(track: Track) -> None:
     # Two tracks may finish at once, or one just as the wish to publish is noted: the lock makes one see the other.
     _lock(release)
     if release.publish_when_ready and queries.readiness([release])[release.id].ready:
-        catalog.publish(release)
+        _publish(release, None)
 
 
-def unpublish(release: Release) -> None:
+def unpublish(release: Release, by: str | None) -> None:
     """Hide the release; those who bought it keep it."""
+    shown = release.is_published or release.publish_when_ready
     catalog.unpublish(release)
+    if shown:
+        audit.record(by, "release.unpublish", f"release:{release.id}")
 
 
 def retry(track: Track) -> None:
@@ -289,6 +239,13 @@ def replace_master(track: Track, file: Candidate) -> None:
         wanted = N_("holds a picture, and this is a music release") if file.is_film else N_("holds no picture")
         raise NotMedia(wanted)
     _make_master(track, file)
+
+
+def _publish(release: Release, by: str | None) -> None:
+    shown = release.is_published
+    catalog.publish(release)
+    if not shown:
+        audit.record(by, "release.publish", f"release:{release.id}")
 
 
 def _make_master(track: Track, file: Candidate) -> None:
@@ -387,15 +344,3 @@ def _replaced(earlier: list[Track], file: Candidate) -> Track | None:
         if same_place and fold(track.title) == fold(file.title) and file.tags.artist:
             return track
     return None
-
-
-def _offer(release: Release, price: Money, track_price: Money | None, new_tracks: list[Track]) -> None:
-    """Price what has no price; what an editor has priced since stays."""
-    if release.offer is None:
-        offers.set_price(release=release, price=price)
-    if release.kind == Kind.FILM or len(release.tracks) < 2:
-        return
-    each = track_price or fair_track_price(price, len(release.tracks))
-    for track in new_tracks:
-        if track.offer is None:
-            offers.set_price(track=track, price=each)

@@ -21,4 +21,4 @@ class Unneeded(Model):
     __tablename__ = "unneeded"
 
     key: Mapped[str] = mapped_column(String(160), primary_key=True)
-    since: Mapped[datetime] = mapped_column(default=clock.now)
+    since: Mapped[datetime] = mapped_column(default=lambda: clock.now())

@@ -20,3 +20,8 @@ def add(account_id: str, release: Release) -> None:
 def remove(account_id: str, release_id: str) -> None:
     """Take it off; one that isn't there is no error."""
     db.session.execute(delete(Wish).where(Wish.account_id == account_id, Wish.release_id == release_id))
+
+
+def forget(account_id: str) -> None:
+    """Empty the person's list, for good: they have gone."""
+    db.session.execute(delete(Wish).where(Wish.account_id == account_id))

@@ -8,14 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flask import Flask
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, BrowserContext, Page
 
-from app.core.db import db
+from app.accounts import service as accounts
+from app.accounts.models import Role
+from app.core.db import db, transaction
 from tests.support import letters
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "test-results"
 PASSWORD = "correct horse battery"
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 _numbers = itertools.count(1)
 
 
@@ -76,3 +79,30 @@ def buy(page: Page, release_url: str) -> None:
     page.get_by_role("button", name="Pay").click()
     page.locator("#pay").click()
     page.get_by_role("heading", name="It’s yours").wait_for()
+
+
+def sign_in_staff(browser: Browser, shop: Shop, **more: object) -> BrowserContext:
+    """A context whose first page is signed in as an admin; see `Browser.new_context` for what more it takes."""
+    with shop.app.app_context(), transaction():
+        accounts.ensure_account("people@example.org", PASSWORD, "Pia", role=Role.ADMIN)
+    context = browser.new_context(base_url=shop.base_url, **more)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto("/sign-in?lang=en")
+    page.locator("#main [name=email]").fill("people@example.org")
+    page.locator("#main [name=password]").fill(PASSWORD)
+    page.locator("#main [type=submit]").click()
+    page.wait_for_url("**/")
+    return context
+
+
+def faults(page: Page) -> list[str]:
+    """What axe finds serious about the page, and whether it is wider than its window. Needs `bypass_csp`."""
+    page.add_script_tag(path=AXE)
+    wrong = [
+        f"{one['id']}: {[node['target'] for node in one['nodes']][:4]}"
+        for one in page.evaluate("async () => (await axe.run()).violations")
+        if one["impact"] in ("serious", "critical")
+    ]
+    if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+        wrong.append("wider than the window")
+    return wrong

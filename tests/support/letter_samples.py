@@ -18,10 +18,15 @@ _LINES = [
 _TOTAL = Money(2280, "EUR")
 
 CONTEXTS: dict[str, dict[str, Any]] = {
-    "confirm_email": {"name": "Ada", "link": LINKS + "confirm/bcdfghjk", "hours": 48},
-    "reset_password": {"name": "Ada", "link": LINKS + "reset/bcdfghjk", "minutes": 30},
-    "password_changed": {"name": "Ada", "at": AT, "link": LINKS + "account"},
-    "email_changed": {"name": "Ada", "new_email": "new@example.org", "at": AT, "link": LINKS + "account/undo/bcdf"},
+    "register": {"link": LINKS + "welcome/bcdfghjk", "minutes": 60},
+    "already_registered": {"name": "Ada", "link": LINKS + "password/bcdfghjk", "minutes": 60},
+    "no_account": {"link": LINKS + "welcome/bcdfghjk", "minutes": 60},
+    "reset_password": {"name": "Ada", "link": LINKS + "password/bcdfghjk", "minutes": 60},
+    "change_email": {"name": "Ada", "link": LINKS + "account/email/bcdfghjk", "minutes": 60},
+    "email_in_use": {},
+    "email_changed": {"name": "Ada", "new_email": "new@example.org", "at": AT},
+    "password_changed": {"name": "Ada", "at": AT, "link": LINKS + "password"},
+    "second_factor_changed": {"name": "Ada", "what": "totp added", "at": AT, "link": LINKS + "password"},
     "new_sign_in": {
         "name": "Ada",
         "device": "Firefox, Linux",
@@ -29,6 +34,7 @@ CONTEXTS: dict[str, dict[str, Any]] = {
         "at": AT,
         "link": LINKS + "account/devices",
     },
+    "closed": {"name": "Ada"},
     "order_placed": {"name": "Ada", "number": 1001, "lines": _LINES, "total": _TOTAL, "link": LINKS + "orders/1"},
     "payment_failed": {"name": "Ada", "number": 1001, "total": _TOTAL, "link": LINKS + "cart"},
     "receipt": {
@@ -67,9 +73,8 @@ CONTEXTS: dict[str, dict[str, Any]] = {
     "dispute": {"number": 1001, "amount": _TOTAL, "reason": "fraudulent", "due": AT, "link": LINKS + "orders/1"},
     "case": {
         "number": 1001,
-        "what": "amount",
-        "expected": "€22.80",
-        "found": "€0.01",
+        "what": "What was paid is not what was ordered. Nothing was granted.",
+        "facts": [["Expected", "22.80 EUR"], ["Found", "0.01 EUR"]],
         "link": LINKS + "orders/1",
     },
     "trial": {"link": LINKS},

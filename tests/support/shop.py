@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -15,7 +15,7 @@ from flask import Flask, request
 from support.sandbox import Controls
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from app.catalog.models import Offer, Release, Track
+from app.catalog.models import BundledRelease, Offer, OfferKind, Price, Release, Track
 from app.core.db import db
 from app.engines.processes import free_ports
 from app.factory import create_app
@@ -116,15 +116,32 @@ def _serve(each: BaseWSGIServer) -> threading.Thread:
 
 
 def offer(
-    *, release: Release | None = None, track: Track | None = None, minor: int = 990, currency: str = "EUR"
+    *,
+    release: Release | None = None,
+    track: Track | None = None,
+    bundle: Sequence[Release] = (),
+    rental_days: int | None = None,
+    open_price: bool = False,
+    minor: int = 990,
+    currency: str = "EUR",
+    **others: int,
 ) -> Offer:
-    """A price for it."""
+    """A price for it; `others` are prices by currency. A bundle is called Bundle, and a rental plays for 48 hours."""
     made = Offer(
+        kind=OfferKind.BUNDLE if bundle else OfferKind.RENTAL if rental_days else OfferKind.BUY,
+        title="Bundle" if bundle else None,
         release_id=release.id if release else None,
         track_id=track.id if track else None,
         price_minor=minor,
         currency=currency,
+        open_price=open_price,
+        rental_days=rental_days,
+        rental_hours=48 if rental_days else None,
     )
+    made.members = [
+        BundledRelease(release_id=each.id, release=each, position=number) for number, each in enumerate(bundle, 1)
+    ]
+    made.prices = [Price(currency=code, minor=amount) for code, amount in others.items()]
     db.session.add(made)
     db.session.commit()
     db.session.expire_all()

@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from flask import Flask
@@ -20,13 +21,20 @@ from app.accounts.notices import Notice
 from app.cart import service as carts
 from app.core import clock
 from app.core.db import db, transaction
+from app.core.money import Money
 from app.discovery import service as discovery
 from app.discovery.models import EventKind
+from app.letters import service as outbox
+from app.letters.models import Letter
 from app.licenses.models import License
 from app.orders.models import Order, OrderLine, OrderState
 from app.playback.models import PlaySession, ResumePosition
+from app.pricing import coupons
+from app.pricing.coupons import CouponWish, Customer
+from app.wishlist import service as wishes
 
 PASSWORD = "a quiet harbour"
+PARTS = {"account", "activity", "cart", "coupons", "letters", "licenses", "orders", "plays", "wishlist"}
 
 
 @pytest.fixture
@@ -49,6 +57,12 @@ def ada(app: Flask) -> Account:
     discovery.record(account.id, release.id, EventKind.PLAY, track_id=track.id)
     addresses.add(account.id, addresses.Address("Ada", "1 Quay", "Bergen", "NO"))
     carts.add(carts.open_cart(account.id), offer(release=other).id)
+    wishes.add(account.id, other)
+    meant = coupons.create(CouponWish("For Ada", percent=Decimal(10), account_ids=[account.id], max_uses_each=1))
+    coupons.add_code(meant, "ADA10")
+    coupons.reserve("bcdfghjkmnpqrstv", "ADA10", Customer(account.id, account.email), Money(99, "EUR"))
+    service.change_password(account, PASSWORD)
+    outbox.sent(db.session.scalars(select(Letter)).one(), keep=True)
     db.session.commit()
     with transaction():
         discovery.train()
@@ -63,7 +77,7 @@ def test_all_that_the_shop_holds_comes_as_one_file(app: Flask, client: FlaskClie
     assert answer.headers["Cache-Control"] == "private, no-store"
     packed = zipfile.ZipFile(io.BytesIO(answer.data))
     parts = {name.partition("/")[2].removesuffix(".json"): json.loads(packed.read(name)) for name in packed.namelist()}
-    assert set(parts) == {"account", "activity", "cart", "licenses", "orders", "plays"}
+    assert set(parts) == PARTS
     assert parts["account"]["email"] == "ada@harbour.example"
     assert parts["account"]["addresses"][0]["city"] == "Bergen"
     assert parts["orders"][0]["lines"] == [{"title": "Tides", "price_minor": 990}]
@@ -71,6 +85,10 @@ def test_all_that_the_shop_holds_comes_as_one_file(app: Flask, client: FlaskClie
     assert parts["plays"]["left_off"][0]["at_ms"] == 5000
     assert {one["what"] for one in parts["activity"]} >= {"play"}
     assert len(parts["licenses"]) == 1
+    assert [one["title"] for one in parts["wishlist"]] == ["Mains"]
+    assert [one["what"] for one in parts["letters"]] == ["password_changed"]
+    assert [(one["code"], one["off_minor"]) for one in parts["coupons"]["used"]] == [("ADA10", 99)]
+    assert [one["name"] for one in parts["coupons"]["for_you"]] == ["For Ada"]
     assert ada.password_hash not in str(parts)
 
 
@@ -99,13 +117,18 @@ def test_going_leaves_the_books_and_nothing_that_names_the_person(
     db.session.expire_all()
     assert db.session.scalar(select(func.count()).select_from(Order).where(Order.account_id == account_id)) == 1
     assert db.session.scalar(select(func.count()).select_from(License).where(License.account_id == account_id)) == 1
-    for table in ("event", "account_vector", "play_session", "resume_position", "cart", "account_session"):
+    for table in ("event", "account_vector", "play_session", "resume_position", "cart", "account_session", "wish"):
         left = db.session.scalar(text(f"SELECT count(*) FROM {table} WHERE account_id = :id"), {"id": account_id})  # noqa: S608
         assert left == 0, table
+    [farewell] = db.session.scalars(select(Letter).where(Letter.to_address != ""))
+    assert (farewell.kind, farewell.state) == ("closed", "queued")
+    with transaction():
+        outbox.sent(farewell)
+    hashed = Customer(email="ada@harbour.example").keys[0]
     names = db.session.scalars(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).all()
     for table in names:
         rows_left = db.session.scalars(text(f"SELECT t::text FROM {table} t")).all()  # noqa: S608
-        assert not [one for one in rows_left if "harbour" in one.lower() or "Bergen" in one], table
+        assert not [one for one in rows_left if "harbour" in one.lower() or "Bergen" in one or hashed in one], table
 
 
 def test_the_address_is_free_again(app: Flask, client: FlaskClient, ada: Account) -> None:
@@ -134,7 +157,19 @@ def test_every_room_that_names_an_account_tells_what_it_holds(app: Flask) -> Non
             )
         )
     )
-    told = {"cart", "customer_order", "license", "event", "account_vector", "play_session", "resume_position"}
+    told = {
+        "account_vector",
+        "cart",
+        "customer_order",
+        "event",
+        "letter",
+        "license",
+        "play_session",
+        "resume_position",
+        "wish",
+    }
+    # For whom a coupon is: told, and kept, for without it the coupon would be for everybody.
+    told_and_kept = {"coupon_scope"}
     in_accounts = {
         "account_session",
         "account_token",
@@ -144,5 +179,5 @@ def test_every_room_that_names_an_account_tells_what_it_holds(app: Flask) -> Non
         "account_recovery_code",
     }
     of_staff = {"upload", "editor_label"}  # what somebody did for the shop
-    assert naming == told | in_accounts | of_staff
-    assert set(leaving.on_export) == {"activity", "cart", "licenses", "orders", "plays"}
+    assert naming == told | told_and_kept | in_accounts | of_staff
+    assert set(leaving.on_export) == PARTS - {"account"}

@@ -194,10 +194,10 @@ def test_changing_the_password_keeps_this_device_and_no_other(app: Flask, ada: A
     assert sign_in(here, ada.email, PASSWORD)
     assert sign_in(there, ada.email, PASSWORD)
     there.post("/password", data={"email": ada.email})
-    wrong = here.post("/account/password", data={"present": "not this one", "password": NEW})
+    wrong = here.post("/account/password?lang=en", data={"present": "not this one", "password": NEW})
     assert wrong.status_code == 422
     assert "not your present password" in wrong.text
-    own = here.post("/account/password", data={"present": PASSWORD, "password": ada.email})
+    own = here.post("/account/password?lang=en", data={"present": PASSWORD, "password": ada.email})
     assert "first that anybody would try" in own.text
     assert here.post("/account/password", data={"present": PASSWORD, "password": NEW}).status_code == 303
     assert here.get("/orders").status_code == 200
@@ -212,7 +212,7 @@ def test_a_new_address_is_proved_by_its_owner_and_the_old_one_is_told(
     other = app.test_client()
     assert sign_in(client, ada.email, PASSWORD)
     assert sign_in(other, ada.email, PASSWORD)
-    assert "your address already" in client.post("/account/email", data={"email": "ADA@example.org"}).text
+    assert "your address already" in client.post("/account/email?lang=en", data={"email": "ADA@example.org"}).text
     assert client.post("/account/email", data={"email": "ada@new.example"}).status_code == 303
     [letter] = told
     assert (letter.notice, letter.to) == (Notice.CHANGE_EMAIL, "ada@new.example")

@@ -230,6 +230,10 @@ def test_production_does_not_let_staff_in_without(settings: Settings) -> None:
         "environment": "production",
         "base_url": "https://shop.example",
         "stripe_secret_key": "sk_live_0123456789",
+        "mail_url": "smtp://mail.shop.example",
+        "mail_from": "shop@shop.example",
+        "seller_name": "Shop Ltd",
+        "seller_address": "1 Quay | Bergen",
     }
     with pytest.raises(ValueError, match="STAFF_SECOND_FACTOR must be required in production"):
         Settings.model_validate(settings.model_dump() | live)

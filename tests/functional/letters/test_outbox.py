@@ -1,4 +1,4 @@
-"""The outbox page: everybody's mailbox on one's own machine, the administrators' alone anywhere else."""
+"""The outbox page: everybody's mailbox on one's own machine, the staff's alone anywhere else."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from support import rows
 from support.drain import drain
 from support.letter_samples import CONTEXTS, invoice_data
 
-from app.accounts.models import Role
+from app.accounts.models import AccountSession, Role
 from app.core import queue
 from app.core.db import db, transaction
 from app.letters import invoice, service
@@ -49,11 +49,11 @@ def production(app: Flask) -> Iterator[None]:
     app.extensions["settings"] = before
 
 
-def _admin(client: FlaskClient) -> None:
-    admin = rows.account("Root")
-    admin.role = Role.ADMIN
+def _staff(client: FlaskClient, role: Role = Role.ADMIN) -> AccountSession:
+    person = rows.account("Root")
+    person.role = role
     db.session.commit()
-    rows.sign_in(client, admin)
+    return rows.sign_in(client, person)
 
 
 def test_a_visitor_of_the_demo_finds_their_letter(client: FlaskClient, receipt: str) -> None:
@@ -105,16 +105,28 @@ def test_nobody_from_elsewhere_reads_it(client: FlaskClient, receipt: str) -> No
     assert client.get("/outbox", environ_overrides=ELSEWHERE).status_code == 403
 
 
-def test_in_production_it_is_the_administrators(
+def test_in_production_it_is_for_those_who_may_read_letters(
     app: Flask, settings: Settings, client: FlaskClient, receipt: str, production: None
 ) -> None:
     assert client.get("/outbox").status_code == 302
     assert client.post(f"/outbox/{receipt}/again").status_code == 302
     rows.sign_in(client, rows.account())
     assert client.get("/outbox").status_code == 403
-    _admin(client)
+    _staff(client, Role.EDITOR)
+    assert client.get("/outbox").status_code == 403
+    _staff(client, Role.SUPPORT)
     assert "receipt" in client.get("/outbox").text
     assert client.get(f"/outbox/{receipt}/body").status_code == 200
+
+
+def test_in_production_staff_read_it_with_their_second_factor(
+    app: Flask, client: FlaskClient, receipt: str, production: None
+) -> None:
+    app.extensions["settings"] = app.extensions["settings"].model_copy(update={"staff_second_factor": "required"})
+    _staff(client).second_factor_at = None
+    db.session.commit()
+    for path in ("/outbox", f"/outbox/{receipt}/body"):
+        assert client.get(path).location == "/account/second-factor"
 
 
 def test_not_even_administrators_read_what_opens_a_door(
@@ -122,7 +134,7 @@ def test_not_even_administrators_read_what_opens_a_door(
 ) -> None:
     reset = _sent(app, settings, "reset_password", "reset:1")  # put into words; the server at port 9 takes nothing
     assert db.session.get_one(Letter, reset).html is not None
-    _admin(client)
+    _staff(client)
     page = client.get(f"/outbox/{reset}").text
     assert "/reset/" not in page
     assert "cannot be used" in page

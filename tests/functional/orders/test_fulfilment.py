@@ -1,4 +1,4 @@
-"""Fulfilment under repeats, races and lies; each on the real database."""
+"""From payments to licenses under repeats, races and lies; each on the real database."""
 
 from __future__ import annotations
 
@@ -8,201 +8,346 @@ from dataclasses import replace
 import pytest
 from flask import Flask
 from sqlalchemy import func, select
-from support import rows
-from support.shop import offer
+from support import rows, selling
+from support.selling import bought, follow, payment, placed, sold
 
-from app.accounts.models import Account
-from app.cart import service as carts
-from app.cart.queries import cart_of
-from app.catalog.models import Release
+from app.core import clock
 from app.core.db import db, transaction
 from app.core.money import Money
 from app.discovery.models import Event, EventKind
+from app.ledger import queries as ledger
+from app.ledger.models import Book, Entry
 from app.licenses import service as licenses
 from app.licenses.models import License, Use
-from app.orders import service
-from app.orders.models import Order, OrderState
-from app.payments.contract import CheckoutStatus
-
-
-def placed(account: Account, *releases: Release, minor: int = 990, currency: str = "EUR") -> Order:
-    with transaction():
-        cart = carts.open_cart(account.id)
-    for release in releases:
-        offer_id = offer(release=release, minor=minor, currency=currency).id
-        with transaction():
-            carts.add(cart, offer_id)
-    with transaction():
-        order = service.place(account, cart)
-        service.opened(order.id, f"cs_{order.id}")
-    return order
-
-
-def paid(order: Order) -> CheckoutStatus:
-    return CheckoutStatus(
-        id=f"cs_{order.id}",
-        order_id=order.id,
-        total=order.total,
-        paid=True,
-        open=False,
-        payment_id=f"pi_{order.id}",
-    )
+from app.orders import fulfilment, locks, queries, refunds
+from app.orders.models import Case, CaseKind, OrderRefund, OrderState, RefundOrigin, RefundState
+from app.payments.contract import (
+    CheckoutStatus,
+    Dispute,
+    DisputeState,
+    Payment,
+    Refund,
+)
+from app.payments.contract import (
+    RefundState as GatewayRefundState,
+)
 
 
 def count(model: type, *where: object) -> int:
     return db.session.scalar(select(func.count()).select_from(model).where(*where)) or 0  # type: ignore[arg-type]
 
 
-def test_an_order_is_a_snapshot_that_later_prices_do_not_reach(app: Flask) -> None:
-    ada, release = rows.account(), rows.release("Tides", title_zh="潮汐")
-    order = placed(ada, release)
-    release.title = "Renamed"
-    order.lines[0].offer.active = False
-    offer(release=release, minor=4900)
-    assert order.total == Money(990, "EUR")
-    assert [(line.title, line.price_minor) for line in order.lines] == [("Tides – Mira Sol", 990)]
+def standing() -> set[str]:
+    return set(db.session.scalars(select(License.grant_key).where(License.revoked_at.is_(None))))
 
 
-def test_fulfilling_grants_each_line_records_the_purchase_and_empties_the_cart_of_it(app: Flask) -> None:
-    ada, tides, harbour, later = rows.account(), rows.release("Tides"), rows.release("Harbour"), rows.release("Later")
-    order = placed(ada, tides, harbour)
-    kept = offer(release=later).id
-    with transaction():
-        carts.add(carts.open_cart(ada.id), kept)
-        service.fulfil(paid(order))
+def given_back(told: Payment, minor: int, *, key: str | None = None, state: str = "succeeded") -> Payment:
+    made = Refund(
+        id=f"re_{len(told.refunds)}_{told.id}",
+        payment_id=told.id,
+        amount=Money(minor, "EUR"),
+        state=GatewayRefundState(state),
+        key=key,
+        created=clock.now(),
+    )
+    return replace(told, refunds=(*told.refunds, made), refunded=Money(told.refunded.minor + minor, "EUR"))
+
+
+def disputed(told: Payment, state: DisputeState, minor: int | None = None) -> Payment:
+    case = Dispute(
+        id=f"dp_{told.id}",
+        payment_id=told.id,
+        amount=Money(minor or told.captured.minor, "EUR"),
+        state=state,
+        reason="fraudulent",
+        created=clock.now(),
+    )
+    return replace(told, disputes=(case,))
+
+
+def test_a_payment_grants_each_line_records_the_purchase_and_writes_the_books(app: Flask) -> None:
+    ada = rows.account()
+    order = placed(ada, sold(tax=158), sold(minor=500))
+    follow(order, payment(order))
     assert order.state == OrderState.PAID
-    assert order.paid_at is not None
-    assert order.payment_id == f"pi_{order.id}"
-    assert {row.grant_key for row in db.session.scalars(select(License))} == {line.id for line in order.lines}
+    assert (order.payment_id, order.paid_by) == (f"pi_{order.id}", "card")
+    assert standing() == {line.id for line in order.lines}
     assert count(Event, Event.kind == EventKind.PURCHASE) == 2
-    cart = cart_of(ada.id)
-    assert cart is not None
-    assert [item.offer_id for item in cart.items] == [kept]
+    money = ledger.line_money(order.id)
+    assert [money[line.id] for line in order.lines] == [{Book.SALES: 832, Book.TAX: 158}, {Book.SALES: 500}]
+    assert {entry.key for entry in db.session.scalars(select(Entry))} == {
+        f"order:{order.id}",
+        f"payment:pi_{order.id}",
+        f"fee:pi_{order.id}",
+    }
 
 
-def test_fulfilling_again_changes_nothing(app: Flask) -> None:
-    ada, release = rows.account(), rows.release()
-    order = placed(ada, release)
+def test_hearing_of_it_again_changes_nothing(app: Flask) -> None:
+    order = placed(rows.account(), sold())
     for _again in range(3):
-        with transaction():
-            service.fulfil(paid(order))
-    assert count(License) == 1
-    assert count(Event, Event.kind == EventKind.PURCHASE) == 1
+        follow(order, payment(order))
+    assert (count(License), count(Entry), count(Event, Event.kind == EventKind.PURCHASE)) == (1, 3, 1)
 
 
-def test_two_fulfilments_at_once_grant_once(app: Flask) -> None:
-    ada, release = rows.account(), rows.release()
-    order = placed(ada, release)
-    status = paid(order)
+def test_hearing_of_it_from_four_sides_at_once_grants_once(app: Flask) -> None:
+    order = placed(rows.account(), sold())
+    told, order_id = payment(order), order.id
     together = threading.Barrier(4)
     failures: list[BaseException] = []
 
-    def fulfil() -> None:
+    def hear() -> None:
         try:
             with app.app_context():
                 together.wait()
                 with transaction():
-                    service.fulfil(status)
+                    fulfilment.follow(locks.locked(order_id), told, None, live=False)
         except BaseException as error:
             failures.append(error)
 
-    threads = [threading.Thread(target=fulfil) for _ in range(4)]
+    threads = [threading.Thread(target=hear) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert failures == []
-    assert count(License) == 1
-    assert count(Event, Event.kind == EventKind.PURCHASE) == 1
+    assert (count(License), count(Entry)) == (1, 3)
 
 
 @pytest.mark.parametrize(
     "lie",
     [
-        {"total": Money(989, "EUR")},
-        {"total": Money(990, "USD")},
-        {"total": Money(99_000, "EUR")},
-        {"paid": False},
+        {"captured": Money(989, "EUR")},
+        {"captured": Money(991, "EUR")},
+        {"captured": Money(990, "USD")},
+        {"livemode": True},
+        {"order_id": "another"},
         {"order_id": None},
-        {"order_id": "nosuchorder"},
-        {"id": "cs_another"},
     ],
-    ids=lambda lie: "-".join(lie),
+    ids=lambda lie: "-".join(f"{name}-{value}" for name, value in lie.items()),
 )
-def test_what_does_not_match_the_order_grants_nothing(app: Flask, lie: dict) -> None:
-    ada, release = rows.account(), rows.release()
-    order = placed(ada, release)
-    with pytest.raises(service.PaymentMismatch), transaction():
-        service.fulfil(replace(paid(order), **lie))
-    db.session.refresh(order)
-    assert order.state == OrderState.PENDING
+def test_a_payment_that_is_not_what_was_ordered_grants_nothing_and_raises_a_case(app: Flask, lie: dict) -> None:
+    order = placed(rows.account(), sold())
+    for _again in range(2):
+        follow(order, payment(order, **lie))
     assert count(License) == 0
     assert count(Event, Event.kind == EventKind.PURCHASE) == 0
+    assert order.state == OrderState.CANCELLED
+    assert db.session.scalars(select(Case.kind)).all() == [CaseKind.MISMATCH]
+    assert ledger.entry(f"order:{order.id}") is None
+    assert (ledger.entry(f"payment:pi_{order.id}") is None) == ("livemode" in lie)
 
 
-def test_another_order_s_payment_does_not_pay_this_one(app: Flask) -> None:
-    ada, bo = rows.account(), rows.account("Bo")
-    cheap = placed(ada, rows.release("Cheap"), minor=99)
-    dear = placed(bo, rows.release("Dear"), minor=9900)
-    with pytest.raises(service.PaymentMismatch), transaction():
-        service.fulfil(replace(paid(cheap), order_id=dear.id))
+@pytest.mark.parametrize(
+    "lie", [{"total": Money(989, "EUR")}, {"order_id": "another"}, {"order_id": None}, {"livemode": True}], ids=str
+)
+def test_a_page_that_is_not_the_order_s_grants_nothing(app: Flask, lie: dict) -> None:
+    order = placed(rows.account(), sold())
+    page = CheckoutStatus(
+        id="cs_1", order_id=order.id, total=order.total, paid=True, open=False, payment_id=f"pi_{order.id}"
+    )
+    follow(order, payment(order), replace(page, **lie))
     assert count(License) == 0
+    follow(order, payment(order), page)
+    assert count(License) == 1
 
 
-def test_an_order_cancelled_at_the_moment_it_was_paid_is_paid(app: Flask) -> None:
-    ada, release = rows.account(), rows.release()
-    order = placed(ada, release)
+def test_a_payment_for_no_order_of_ours_is_a_case_and_waits_in_the_books(app: Flask) -> None:
+    order = placed(rows.account(), sold())
     with transaction():
-        service.cancel(order.id)
-    with transaction():
-        service.fulfil(paid(order))
-    assert licenses.may(ada.id, release.tracks[0].id, Use.STREAM)
+        fulfilment.follow(None, payment(order, order_id="another"), None, live=False)
+    entry = ledger.entry(f"payment:pi_{order.id}")
+    assert entry is not None
+    assert {row.account: row.minor for row in entry.postings} == {Book.GATEWAY: 990, Book.UNAPPLIED: -990}
+    assert count(Case) == 1
 
 
-def test_a_refund_revokes_and_a_late_webhook_does_not_bring_the_music_back(app: Flask) -> None:
-    ada, release = rows.account(), rows.release()
-    order = placed(ada, release)
+def test_what_has_not_succeeded_is_nothing(app: Flask) -> None:
+    order = placed(rows.account(), sold())
+    follow(order, payment(order, succeeded=False))
+    assert (order.state, count(Entry), count(License)) == (OrderState.PENDING, 0, 0)
+
+
+def test_an_order_given_up_at_the_moment_it_was_paid_is_paid(app: Flask) -> None:
+    ada, line = rows.account(), sold()
+    order = placed(ada, line)
     with transaction():
-        service.fulfil(paid(order))
+        fulfilment.cancel(order)
+    follow(order, payment(order))
+    assert order.state == OrderState.PAID
+    assert licenses.may(ada.id, line.offer.subject_release.tracks[0].id, Use.STREAM)
+
+
+def test_a_second_payment_for_one_order_goes_back_and_the_license_stays(app: Flask) -> None:
+    order = bought(rows.account(), sold())
+    second = payment(order, id="pi_second")
     for _again in range(2):
-        with transaction():
-            service.refund(order, "asked for")
-    assert order.state == OrderState.REFUNDED
-    assert not licenses.may(ada.id, release.tracks[0].id, Use.STREAM)
+        follow(order, second)
+    (back,) = queries.refunds_of(order.id)
+    assert (back.payment_id, back.amount, back.origin, back.lines) == (
+        "pi_second",
+        Money(990, "EUR"),
+        RefundOrigin.DUPLICATE,
+        {},
+    )
+    assert len(standing()) == 1
+    follow(order, given_back(second, 990, key=back.id))
+    assert queries.refunds_of(order.id)[0].state == RefundState.DONE
+    assert order.state == OrderState.PAID
+    assert len(standing()) == 1
+    assert ledger.of_payment("pi_second").refunded == 990
+
+
+def test_the_same_thing_bought_in_two_orders_is_kept_once_and_the_second_money_goes_back(app: Flask) -> None:
+    ada, line, other = rows.account(), sold(), sold(minor=300)
+    first, second = placed(ada, line), placed(ada, line, other)
+    follow(second, payment(second))
+    follow(first, payment(first))
+    assert standing() == {each.id for each in second.lines}
+    (back,) = queries.refunds_of(first.id)
+    assert (back.amount.minor, back.origin, back.lines) == (990, RefundOrigin.DUPLICATE, {first.lines[0].id: 990})
+    assert queries.refunds_of(second.id) == []
+
+
+def test_of_two_orders_that_share_one_thing_only_that_line_goes_back(app: Flask) -> None:
+    ada, line, other = rows.account(), sold(), sold(minor=300)
+    bought(ada, line)
+    second = bought(ada, line, other)
+    (back,) = queries.refunds_of(second.id)
+    assert back.lines == {second.lines[0].id: 990}
+    assert second.lines[1].id in standing()
+    assert second.lines[0].id not in standing()
+
+
+def test_a_guest_who_buys_twice_is_known_by_the_address(app: Flask) -> None:
+    line = sold()
+    bought(None, line)
+    second = bought(None, line)
+    assert len(queries.refunds_of(second.id)) == 1
+    assert queries.refunds_of(bought(None, line, email="another@example.org").id) == []
+
+
+def test_a_gift_of_what_one_owns_is_no_second_purchase(app: Flask) -> None:
+    ada, line = rows.account(), sold()
+    bought(ada, line)
+    gift = bought(ada, replace(line, gift_to="bo@example.org"))
+    assert queries.refunds_of(gift.id) == []
+    held = db.session.scalars(select(License).where(License.grant_key == gift.lines[0].id)).one()
+    assert held.account_id is None
+    assert ledger.line_money(gift.id)[gift.lines[0].id] == {Book.GIFTS: 990}
+
+
+def test_a_refund_at_the_gateway_takes_the_music_back_and_nothing_brings_it_again(app: Flask) -> None:
+    order = bought(rows.account(), sold())
+    told = given_back(payment(order), 990)
+    for _again in range(2):
+        follow(order, told)
+    assert (order.state, standing()) == (OrderState.REFUNDED, set())
     assert count(Event, Event.kind == EventKind.REFUND) == 1
+    follow(order, payment(order))
+    assert (order.state, standing()) == (OrderState.REFUNDED, set())
+
+
+def test_part_of_the_money_given_back_at_the_gateway_leaves_the_music(app: Flask) -> None:
+    order = bought(rows.account(), sold(tax=158), sold(minor=310))
+    follow(order, given_back(payment(order), 650))
+    assert (order.state, len(standing())) == (OrderState.PAID, 2)
+    assert {line.id: sum(ledger.line_money(order.id)[line.id].values()) for line in order.lines} == {
+        order.lines[0].id: 495,
+        order.lines[1].id: 155,
+    }
+
+
+def test_a_refund_counts_as_soon_as_it_is_asked_for_and_no_more_once_it_is_refused(app: Flask) -> None:
+    order = bought(rows.account(), sold(), sold(minor=300))
+    line = order.lines[0]
     with transaction():
-        service.fulfil(paid(order))
-    assert not licenses.may(ada.id, release.tracks[0].id, Use.STREAM)
-
-
-def test_only_a_paid_order_is_refunded(app: Flask) -> None:
-    order = placed(rows.account(), rows.release())
-    with pytest.raises(service.NotRefundable), transaction():
-        service.refund(order, "asked for")
+        back = refunds.ask(locks.locked(order.id), {line.id: 990}, reason="asked", origin=RefundOrigin.STAFF)  # type: ignore[arg-type]
+    assert line.id not in standing()
+    with pytest.raises(refunds.NotRefundable), transaction():
+        refunds.ask(order, {line.id: 1}, reason="again", origin=RefundOrigin.STAFF)
     with transaction():
-        service.cancel(order.id)
-    with pytest.raises(service.NotRefundable), transaction():
-        service.refund(order, "asked for")
+        refunds.refused(back, locks.locked(order.id), "no")  # type: ignore[arg-type]
+    assert line.id in standing()
+    assert db.session.scalars(select(Case.kind)).all() == [CaseKind.REFUND_REFUSED]
 
 
-def test_what_is_owned_already_is_not_ordered_again(app: Flask) -> None:
-    ada, release = rows.account(), rows.release("Tides")
-    order = placed(ada, release)
-    rows.own(ada, release=release)
-    cart = cart_of(ada.id)
-    assert cart is not None
-    with pytest.raises(service.CartChanged, match="Yours already"), transaction():
-        service.place(ada, cart)
-    assert db.session.scalars(select(Order)).all() == [order]
+def test_a_refund_whose_money_comes_back_gives_the_license_back(app: Flask) -> None:
+    order = bought(rows.account(), sold())
+    with transaction():
+        back = refunds.ask(
+            locks.locked(order.id),  # type: ignore[arg-type]
+            {order.lines[0].id: 990},
+            reason="asked",
+            origin=RefundOrigin.STAFF,
+        )
+    follow(order, given_back(payment(order), 990, key=back.id, state="pending"))
+    assert (order.state, back.state, standing()) == (OrderState.REFUNDED, RefundState.DONE, set())
+    follow(order, given_back(payment(order), 990, key=back.id, state="failed"))
+    assert (order.state, back.state, len(standing())) == (OrderState.PAID, RefundState.FAILED, 1)
+    assert count(Case) == 1
 
 
-def test_an_order_for_another_total_than_the_buyer_saw_is_not_made(app: Flask) -> None:
+def test_a_license_follows_a_dispute_there_and_back(app: Flask) -> None:
+    order = bought(rows.account(), sold())
+    told = payment(order)
+    follow(order, disputed(told, DisputeState.INQUIRY))
+    assert len(standing()) == 1
+    follow(order, disputed(told, DisputeState.OPEN))
+    assert (standing(), order.state) == (set(), OrderState.PAID)
+    follow(order, disputed(told, DisputeState.WON))
+    assert len(standing()) == 1
+    follow(order, disputed(told, DisputeState.OPEN))  # an older answer, late
+    assert len(standing()) == 1
+
+
+def test_a_dispute_lost_is_the_end_even_where_it_is_heard_of_first(app: Flask) -> None:
+    order = bought(rows.account(), sold(tax=158))
+    follow(order, disputed(payment(order), DisputeState.LOST))
+    assert standing() == set()
+    assert ledger.line_money(order.id)[order.lines[0].id] == {
+        Book.SALES: 832,
+        Book.TAX: 158,
+        Book.DISPUTES: 0,
+        Book.LOSSES: -990,
+    }
+
+
+def test_what_costs_nothing_is_given_at_once(app: Flask) -> None:
     ada = rows.account()
+    order = placed(ada, sold(minor=0))
     with transaction():
-        cart = carts.open_cart(ada.id)
-    offer_id = offer(release=rows.release()).id
-    with transaction():
-        carts.add(cart, offer_id)
-    with pytest.raises(service.CartChanged, match="has changed"), transaction():
-        service.place(ada, cart, expected=Money(890, "EUR"))
-    assert count(Order) == 0
+        fulfilment.free(locks.locked(order.id))  # type: ignore[arg-type]
+    assert (order.state, len(standing()), count(Entry)) == (OrderState.PAID, 1, 0)
+
+
+def test_two_refunds_of_one_line_at_once_give_it_back_once(app: Flask) -> None:
+    order = bought(rows.account(), sold())
+    order_id, line_id = order.id, order.lines[0].id
+    together, outcomes = threading.Barrier(2), []
+
+    def give_back() -> None:
+        with app.app_context():
+            together.wait()
+            try:
+                with transaction():
+                    found = locks.locked(order_id)
+                    assert found is not None
+                    refunds.ask(found, {line_id: 990}, reason="asked", origin=RefundOrigin.CUSTOMER)
+                outcomes.append("asked")
+            except refunds.NotRefundable:
+                outcomes.append("refused")
+
+    threads = [threading.Thread(target=give_back) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["asked", "refused"]
+    assert count(OrderRefund) == 1
+
+
+def test_nothing_can_be_asked_back_of_what_was_not_paid(app: Flask) -> None:
+    order = placed(rows.account(), sold())
+    with pytest.raises(refunds.NotRefundable), transaction():
+        refunds.ask(order, {order.lines[0].id: 990}, reason="asked", origin=RefundOrigin.STAFF)
+    assert selling.payment(order).succeeded

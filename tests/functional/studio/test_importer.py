@@ -22,7 +22,7 @@ from app.core.money import Money
 from app.media import service as media
 from app.media import subtitles
 from app.media.models import JobState, Master, TranscodeJob
-from app.studio import service, tasks  # noqa: F401  # the worker imports tasks: that hooks the studio to media
+from app.studio import sale, service, tasks  # noqa: F401  # the worker imports tasks: that hooks the studio to media
 from app.studio.importer import ImportReport, import_paths
 from media_store import keys
 from media_store.s3 import S3Store
@@ -319,7 +319,7 @@ def test_importing_what_is_ready_publishes_at_once_and_a_draft_stays_one(app: Fl
     finish(jobs()[0])
     assert not releases()[0].is_published
     with transaction():
-        service.publish_once_ready(releases()[0])
+        service.publish_once_ready(releases()[0], None)
     assert releases()[0].is_published
 
 
@@ -361,4 +361,4 @@ def test_names_in_any_script_and_odd_characters(app: Flask, tmp_path: Path) -> N
     [(990, 3, 429), (990, 12, 109), (990, 1, 990), (60, 10, 50), (40, 3, 40), (900, 5, 239)],
 )
 def test_a_fair_price_for_a_track(price: int, tracks: int, each: int) -> None:
-    assert service.fair_track_price(Money(price, "EUR"), tracks) == Money(each, "EUR")
+    assert sale.fair_track_price(Money(price, "EUR"), tracks) == Money(each, "EUR")

@@ -1,0 +1,133 @@
+"""What a cart comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from flask_babel import gettext as _
+
+from app.accounts import addresses
+from app.accounts.models import Account
+from app.cart import holdings, rules
+from app.cart.models import Cart, CartItem
+from app.catalog.models import Offer
+from app.core.i18n import locale_code
+from app.core.money import Money
+from app.core.store import settings
+from app.pricing import coupons, vat_numbers
+from app.pricing.contract import Buyer, Line, Quote, Reduction, Unpriceable, VatNumber, Wanted
+from app.pricing.quoting import check_named, quote
+from app.pricing.service import common_currency, tax_rules, wanted_of
+
+
+@dataclass(frozen=True)
+class Priced:
+    """A cart with its prices of this moment; `messages` are what the buyer should know beside them.
+
+    `coupon_refusal` says why the code in the cart takes nothing off.
+    """
+
+    cart: Cart
+    quote: Quote | None = None
+    country: str | None = None
+    vat_number: VatNumber | None = None
+    coupon_refusal: str | None = None
+    messages: list[str] = field(default_factory=list)
+
+    @property
+    def lines(self) -> list[tuple[CartItem, Line]]:
+        """The items, each with its line."""
+        by_key = {line.key: line for line in self.quote.lines} if self.quote else {}
+        return [(item, by_key[item.id]) for item in self.cart.items if item.id in by_key]
+
+    @property
+    def total(self) -> Money | None:
+        """What is to be paid; None for an empty cart."""
+        return self.quote.gross if self.quote else None
+
+
+def currency_of(offers: Sequence[Offer], account: Account | None) -> str | None:
+    """What these are paid in: the buyer's currency where everything has a price in it, else one that everything has."""
+    return common_currency(list(offers), preferred(account))
+
+
+def preferred(account: Account | None) -> str | None:
+    """The currency the buyer chose."""
+    return account.currency if account is not None else None
+
+
+def collects_tax() -> bool:
+    """Whether the shop needs to know where the buyer is."""
+    return bool(tax_rules(settings()).collects_in)
+
+
+def priced(cart: Cart, account: Account | None, *, email: str | None = None, placing: bool = False) -> Priced:
+    """The cart's quote; nothing is written. It takes a cart that was pruned (`service.prune`), of one currency.
+
+    `email` is a guest's, as far as it is known. A coupon that doesn't hold leaves the quote as it is without it.
+    `placing`: see `holdings`.
+    """
+    items = list(cart.items)
+    country = cart.country or home_of(account)
+    number = _vat_number(cart.vat_number, country)
+    currency, strangers = rules.one_currency([item.offer for item in items], preferred(account))
+    items = [item for item in items if item.offer not in strangers]
+    if not items or currency is None:
+        return Priced(cart, country=country, vat_number=number)
+    said: list[str] = []
+    wanted = [_wanted(item, currency, said) for item in items]
+    address = account.email if account is not None else email or cart.email
+    past = holdings.past(account, address, placing=placing)
+    reduction, refusal = _reduction(cart, account, address, past)
+    buyer = Buyer(billing_country=country, vat_number=number, holdings=past.holdings)
+    made = quote(wanted, buyer, reduction, tax=tax_rules(settings()))
+    if reduction is not None and made.refusal is not None:
+        refusal = coupons.refusal_text(made.refusal, reduction, currency)
+    return Priced(cart, made, country, number, refusal, said)
+
+
+def _wanted(item: CartItem, currency: str, said: list[str]) -> Wanted:
+    named = item.named if item.offer.open_price else None
+    if named is not None:
+        title = item.offer.title_in(locale_code())
+        least = item.offer.price_in(currency)
+        try:
+            named = check_named(named, least)
+        except Unpriceable as error:
+            named = None
+            said.append(_("What you give for %(title)s has to be named again.", title=title) + " " + str(error))
+    return wanted_of(item.offer, currency=currency, named=named, gift=item.is_gift, key=item.id)
+
+
+def _reduction(
+    cart: Cart, account: Account | None, email: str | None, past: holdings.Past
+) -> tuple[Reduction | None, str | None]:
+    if not cart.coupon_code:
+        return None, None
+    customer = customer_of(account, email, past)
+    try:
+        return coupons.check(cart.coupon_code, customer, given_up=past.given_up), None
+    except coupons.CouponRefused as error:
+        return None, str(error)
+
+
+def customer_of(account: Account | None, email: str | None, past: holdings.Past) -> coupons.Customer:
+    """Who uses a coupon."""
+    return coupons.Customer(account.id if account is not None else None, email, past.has_ordered)
+
+
+def home_of(account: Account | None) -> str | None:
+    """The country of the first address in the buyer's book: where they are, as long as they say no other."""
+    if account is None:
+        return None
+    return next((address.country for address in addresses.of_account(account.id)), None)
+
+
+def _vat_number(text: str | None, country: str | None) -> VatNumber | None:
+    if not text:
+        return None
+    try:
+        return vat_numbers.read(text, country)
+    except vat_numbers.BadVatNumber:
+        return None

@@ -1,0 +1,59 @@
+"""Licenses follow the ledger: a line's stand as long as there is money behind it."""
+
+from __future__ import annotations
+
+from app.core.db import db
+from app.discovery import service as discovery
+from app.discovery.models import EventKind
+from app.ledger import queries as ledger
+from app.licenses import service as licenses
+from app.orders import books, queries
+from app.orders.models import Order, OrderLine, OrderRefund, OrderState, RefundState
+
+
+def left(order: Order) -> dict[str, int]:
+    """What of each line is paid and neither given back, nor asked to be, nor held by a bank; in minor units."""
+    money = books.behind(order)
+    found = {line.id: money.get(line.id, 0) for line in order.lines}
+    for refund in _asked(order):
+        for line_id, minor in refund.lines.items():
+            found[line_id] = found.get(line_id, 0) - minor
+    return found
+
+
+def apply(order: Order) -> None:
+    """Make the order's licenses, and its state, what the ledger says; `order` is locked.
+
+    What costs nothing stands once the order is paid. An order that was paid before there was a ledger is left alone
+    until its payment has been asked for.
+    """
+    if order.paid_at is None or (order.total_minor and ledger.entry(f"order:{order.id}") is None):
+        return
+    of_payment = ledger.of_payment(order.payment_id) if order.payment_id else None
+    if of_payment is not None:
+        all_back = of_payment.captured > 0 and of_payment.refunded >= of_payment.captured
+        order.state = OrderState.REFUNDED if all_back else OrderState.PAID
+    remaining = left(order)
+    for line in order.lines:
+        stands = line.price_minor == 0 or remaining[line.id] > 0
+        reason = "" if stands else _why(order, line)
+        changed = [licenses.set_standing(key, stands, reason) for key, _release, _track in line.grants]
+        if any(changed) and order.account_id is not None and not line.is_gift:
+            kind = EventKind.PURCHASE if stands else EventKind.REFUND
+            discovery.record(order.account_id, line.offer.subject_release.id, kind, track_id=line.offer.track_id)
+    db.session.flush()
+
+
+def _asked(order: Order) -> list[OrderRefund]:
+    """Refunds of the order's own payment that the ledger hasn't heard of yet."""
+    return [
+        each
+        for each in queries.refunds_of(order.id)
+        if each.state == RefundState.ASKED and each.payment_id == order.payment_id
+    ]
+
+
+def _why(order: Order, line: OrderLine) -> str:
+    accounts = ledger.line_money(order.id).get(line.id, {})
+    disputed = any(minor < 0 for minor in accounts.values())
+    return "the buyer's bank took the money back" if disputed else "refunded"

@@ -1,0 +1,198 @@
+"""From a payment to licenses: the one way either happens, whoever brings the news and however often."""
+
+from __future__ import annotations
+
+import logging
+
+from flask_babel import gettext as _
+from sqlalchemy import select
+
+from app.cart import service as carts
+from app.catalog.models import OfferKind
+from app.core import clock
+from app.core.db import db
+from app.discovery import service as discovery
+from app.discovery.models import EventKind
+from app.licenses import service as licenses
+from app.licenses.models import License
+from app.orders import books, cases, claims, correspondence, entitlement, refunds
+from app.orders.models import CaseKind, Order, OrderLine, OrderState, RefundOrigin
+from app.payments.contract import CheckoutStatus, Payment
+from app.pricing import coupons
+from app.pricing import service as pricing
+from app.pricing.contract import Agreement
+
+log = logging.getLogger(__name__)
+
+
+def follow(order: Order | None, payment: Payment, checkout: CheckoutStatus | None, *, live: bool) -> None:
+    """Take in what the gateway says of a payment, just now: grant, give back, and write the books. Repeats change
+    nothing more.
+
+    `order`, locked, is the one that the payment names; `checkout` is the payment page that it came by, where that was
+    asked as well; `live` is whether the shop's own key moves real money. Where amount, currency, order or that differ
+    from the order's snapshot, nothing is granted and a case is raised.
+    """
+    if not payment.succeeded:
+        return
+    wrong = _difference(order, payment, checkout, live=live)
+    if wrong is not None:
+        _mismatch(order, payment, wrong, live=live)
+        return
+    assert order is not None
+    first = order.payment_id is None
+    if first:
+        _pay(order, payment)
+    elif order.payment_id != payment.id and refunds.ask_stray(order, payment, "paid twice for one order"):
+        log.warning("order %s (%s) was paid twice; %s goes back", order.number, order.id, payment.id)
+    books.follow(order, payment)
+    refunds.heard(order, payment)
+    for dispute in payment.disputes:
+        cases.raise_case(
+            CaseKind.DISPUTE,
+            f"dispute:{dispute.id}",
+            order_id=order.id,
+            payment_id=payment.id,
+            facts={"amount": f"{dispute.amount.decimal} {dispute.amount.currency}", "reason": dispute.reason},
+        )
+    if first:
+        _give_back_what_was_owned(order)
+    entitlement.apply(order)
+
+
+def free(order: Order) -> None:
+    """An order that costs nothing is paid as soon as it is placed."""
+    if order.total_minor or order.paid_at is not None:
+        raise ValueError(f"order {order.id} is not free, or was given already")
+    _grant(order)
+
+
+def _pay(order: Order, payment: Payment) -> None:
+    # A cancelled order whose page was paid at the last moment is paid all the same: the buyer's money was taken.
+    order.payment_id, order.paid_by = payment.id, payment.method
+    _grant(order)
+    kept = pricing.add_card_country(order.id, payment.card_country)
+    if kept is not None and kept.agreement == Agreement.CONFLICT:
+        cases.raise_case(
+            CaseKind.COUNTRY,
+            f"country:{order.id}",
+            order_id=order.id,
+            payment_id=payment.id,
+            facts={"billing": kept.billing_country or "", "card": kept.card_country or ""},
+        )
+
+
+def _grant(order: Order) -> None:
+    order.state, order.paid_at, order.checkout_url = OrderState.PAID, clock.now(), None
+    coupons.take(order.id)
+    for line in order.lines:
+        owner = None if line.is_gift else order.account_id
+        rental = None
+        if line.offer.rental_days is not None and line.offer.rental_hours is not None:
+            rental = (line.offer.rental_days, line.offer.rental_hours)
+        for key, release_id, track_id in line.grants:
+            licenses.grant(owner, release_id=release_id, track_id=track_id, grant_key=key, rental=rental)
+        if owner is not None:
+            for release in line.offer.releases:
+                discovery.record(owner, release.id, EventKind.PURCHASE, track_id=line.offer.track_id)
+    carts.clear_bought(order.account_id, order.email, [(line.offer, line.gift_to) for line in order.lines])
+    db.session.flush()
+    claims.make_for(order)
+    correspondence.receipt(order)
+    log.info("order %s (%s) paid: %s", order.number, order.id, order.total)
+
+
+def _difference(
+    order: Order | None, payment: Payment, checkout: CheckoutStatus | None, *, live: bool
+) -> dict[str, str] | None:
+    """What of the payment isn't as the order's snapshot says; None: it is."""
+    if order is None:
+        return {"expected": "an order of this shop", "found": payment.order_id or "none"}
+    expected = (str(order.total.decimal), order.currency, "live" if live else "test", order.id)
+    told = [
+        (
+            str(payment.captured.decimal),
+            payment.captured.currency,
+            "live" if payment.livemode else "test",
+            payment.order_id,
+        )
+    ]
+    if checkout is not None:
+        total, mode = checkout.total, "live" if checkout.livemode else "test"
+        told.append((str(total.decimal), total.currency, mode, checkout.order_id))
+    for found in told:
+        if found != expected:
+            return {"expected": " ".join(expected), "found": " ".join(part or "no order" for part in found)}
+    return None
+
+
+def _mismatch(order: Order | None, payment: Payment, wrong: dict[str, str], *, live: bool) -> None:
+    if order is not None and order.payment_id == payment.id:
+        books.follow(order, payment)  # it was right when it was paid, and the books go on
+        refunds.heard(order, payment)
+        entitlement.apply(order)
+        return
+    raised = cases.raise_case(
+        CaseKind.MISMATCH,
+        f"payment:{payment.id}",
+        order_id=order.id if order else None,
+        payment_id=payment.id,
+        facts=wrong,
+    )
+    if raised:
+        log.error("payment %s is not what was ordered, nothing granted: %s", payment.id, wrong)
+    if payment.livemode == live:
+        books.follow(order, payment)
+    if order is not None:
+        refunds.heard(order, payment)
+        cancel(order)
+
+
+def cancel(order: Order) -> None:
+    """Give up an order that wasn't paid; any other stays as it is. `order` is locked."""
+    if order.state == OrderState.PENDING:
+        order.state, order.checkout_url = OrderState.CANCELLED, None
+        coupons.release(order.id)
+        db.session.flush()
+
+
+def _give_back_what_was_owned(order: Order) -> None:
+    """A line whose thing the buyer had bought before, in another order, is given back."""
+    twice = {line.id: line.price_minor for line in order.lines if line.price_minor and _is_owned(order, line)}
+    most = refunds.refundable(order)
+    twice = {line_id: minor for line_id, minor in twice.items() if most[line_id] == minor}
+    if twice:
+        refunds.ask(order, twice, reason=_("Bought twice"), origin=RefundOrigin.DUPLICATE)
+
+
+def _is_owned(order: Order, line: OrderLine) -> bool:
+    """Whether the buyer holds by another purchase, for good, all that the line gives. They take turns (`locks`), so of
+    two purchases of one thing the first doesn't see the second."""
+    if line.is_gift or line.offer.kind == OfferKind.RENTAL:
+        return False
+    mine = select(License).where(License.revoked_at.is_(None), License.rental_days.is_(None))
+    if order.account_id is not None:
+        mine = mine.where(License.account_id == order.account_id)
+    else:
+        keys = [
+            key
+            for other in db.session.scalars(
+                select(Order).where(Order.account_id.is_(None), Order.email == order.email, Order.paid_at.is_not(None))
+            )
+            for sold in other.lines
+            if not sold.is_gift
+            for key, _release, _track in sold.grants
+        ]
+        mine = mine.where(License.grant_key.in_(keys))
+    granted = {key: (release_id, track_id) for key, release_id, track_id in line.grants}
+    held = [each for each in db.session.scalars(mine).unique() if each.grant_key not in granted]
+    return all(
+        any(
+            each.release_id == release_id
+            if release_id
+            else each.track_id == track_id
+            or (each.release_id is not None and each.release_id == line.offer.subject_release.id)
+            for each in held
+        )
+        for release_id, track_id in granted.values()
+    )

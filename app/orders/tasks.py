@@ -1,0 +1,21 @@
+"""What the worker does for orders: gives money back, and sweeps."""
+
+from __future__ import annotations
+
+from app.core.queue import DEFAULT, PATIENCE, periodic, queue_context, task
+from app.orders import refunds, settlement, sweeping
+
+
+@task(name=refunds.CARRY_OUT, queue=DEFAULT, retry=PATIENCE)
+def carry_out(refund_id: str) -> None:
+    """Have a refund made; again and again while the gateway doesn't answer."""
+    with queue_context():
+        settlement.carry_out(refund_id)
+
+
+@periodic(cron="* * * * *")
+@task(name="orders.sweep", queue=DEFAULT, lock="orders.sweep", queueing_lock="orders.sweep")
+def sweep(timestamp: int = 0) -> None:
+    """Every minute: bring to its end what was left half-way."""
+    with queue_context():
+        sweeping.sweep()
