@@ -14,7 +14,9 @@ from app.core import clock
 from app.core.auth import Permission
 from app.core.db import db
 from app.licenses import queries as licenses
-from app.orders.models import Claim, Order, OrderLine, OrderRefund, OrderState
+from app.orders.models import Case, Order, OrderLine, OrderRefund, OrderState
+
+CASES_PAGE = 50
 
 
 def order_for(viewer: Account, order_id: str) -> Order | None:
@@ -90,11 +92,6 @@ def tax_of(order: Order) -> list[TaxOf]:
     return [TaxOf(*key, *sums[key]) for key in sorted(sums)]
 
 
-def claims_of(order_id: str) -> list[Claim]:
-    """What waits for an owner, or waited, of an order."""
-    return list(db.session.scalars(select(Claim).where(Claim.order_id == order_id)))
-
-
 def playable(order: Order) -> set[str]:
     """The lines of which something can be played now by whoever holds its license."""
     now = clock.now()
@@ -130,3 +127,32 @@ def waiting(before: datetime, limit: int) -> list[Order]:
             .limit(limit)
         )
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """One page of cases; `number` counts from 1."""
+
+    cases: list[Case]
+    number: int
+    total: int
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are, at least one."""
+        return max(1, -(-self.total // CASES_PAGE))
+
+
+def cases(*, closed: bool, page: int = 1) -> Cases:
+    """Open cases, oldest first; or closed ones, the latest first."""
+    which = Case.closed_at.is_not(None) if closed else Case.closed_at.is_(None)
+    total = db.session.scalar(select(func.count()).select_from(Case).where(which)) or 0
+    number = min(max(1, page), max(1, -(-total // CASES_PAGE)))
+    order = (Case.closed_at.desc(), Case.number.desc()) if closed else (Case.number,)
+    found = select(Case).where(which).order_by(*order).offset((number - 1) * CASES_PAGE).limit(CASES_PAGE)
+    return Cases(list(db.session.scalars(found)), number, total)
+
+
+def open_cases() -> int:
+    """How many cases wait for a person."""
+    return db.session.scalar(select(func.count()).select_from(Case).where(Case.closed_at.is_(None))) or 0

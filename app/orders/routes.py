@@ -19,7 +19,7 @@ from app.core.errors import NotFound
 from app.core.i18n import locale_code
 from app.core.money import BadAmount, Money
 from app.core.store import settings
-from app.orders import placing, queries, settlement
+from app.orders import after_sales, case_pages, claim_routes, placing, queries, settlement, staff_pages
 from app.orders import visitor as visible
 from app.orders.models import Order, OrderState
 from app.payments import methods, stripe_gateway
@@ -27,6 +27,10 @@ from app.payments.contract import BadSignature, PaymentUnavailable
 from app.pricing import coupons
 
 blueprint = Blueprint("orders", __name__)
+blueprint.register_blueprint(claim_routes.blueprint)
+blueprint.register_blueprint(after_sales.blueprint)
+blueprint.register_blueprint(staff_pages.blueprint)
+blueprint.register_blueprint(case_pages.blueprint)
 
 _ASK_AFTER = 3  # polls without a webhook, a second each, before the gateway is asked
 _SLOWER_AFTER, _GIVE_UP_AFTER = 10, 60
@@ -103,28 +107,9 @@ def show(order_id: str) -> str:
         "orders/show.html",
         order=order,
         OrderState=OrderState,
-        here=order.account_id is None and order.id in visible.order_ids(),
-        claims={claim.line_id: claim for claim in queries.claims_of(order.id)},
         rates=queries.tax_of(order),
         playable=queries.playable(order),
     )
-
-
-@blueprint.post("/orders/<order_id>/cancel")
-@access(Access.PUBLIC)
-def cancel(order_id: str) -> Any:
-    """Give up an order that wasn't paid. Only who made it can."""
-    order = _order_of_viewer(order_id)
-    if order.account_id is not None and order.account_id != getattr(current_user, "id", None):
-        raise NotFound(_("There is no such order."))
-    try:
-        order = settlement.cancel(order.id)
-    except (settlement.PaymentUnderWay, PaymentUnavailable) as error:
-        flash(str(error), "error")
-    else:
-        if order.state != OrderState.CANCELLED:
-            flash(_("Order %(number)s was paid already.", number=order.number))
-    return redirect(url_for("orders.show", order_id=order.id), 303)
 
 
 @blueprint.get("/orders")
