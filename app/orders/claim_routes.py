@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, abort, current_app, flash, make_response, redirect, render_template, url_for
+from flask import Blueprint, Response, flash, make_response, redirect, render_template, url_for
 from flask_babel import gettext as _
-from flask_login import current_user
 
 from app.accounts import limits, login
 from app.accounts import service as accounts
@@ -233,8 +232,6 @@ def _of_giver(order_id: str, claim_id: str) -> Claim:
     """The claim, for who bought it; to who merely runs the shop, its code is nothing to see."""
     order = visitor.order_for(viewer(), order_id)
     if order is None or not _bought_here(order):
-        if not current_user.is_authenticated:
-            abort(current_app.login_manager.unauthorized())  # type: ignore[attr-defined]
         raise _unseen()
     found = next((each for each in waiting.of_order(order.id) if each.id == claim_id), None)
     if found is None:
@@ -243,6 +240,8 @@ def _of_giver(order_id: str, claim_id: str) -> Claim:
 
 
 def _unseen() -> NotFound:
+    if viewer() is None:
+        return NotFound(_("There is no such order here. If you bought it with an account, sign in first."))
     return NotFound(_("There is no such order."))
 
 
