@@ -78,7 +78,7 @@ def sign_in(page: Page, email: str) -> None:
 def test_a_gift_is_unwrapped_by_its_code(page: Page, live_shop: Shop, given: Given) -> None:
     sign_up(page, live_shop)
     page.goto("/gift")
-    page.get_by_label("Code").fill(given.code.lower())
+    page.get_by_label("Gift code").fill(given.code.lower())
     page.keyboard.press("Enter")
     expect(page.get_by_text("A gift from Ada")).to_be_visible()
     expect(page.get_by_text("生日快乐")).to_be_visible()
