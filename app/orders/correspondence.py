@@ -131,6 +131,12 @@ def giver_of(claim: Claim) -> str:
     return (claim.line.gift_from if claim.line is not None else None) or _name(claim.order)
 
 
+def key_of(claim: Claim) -> str:
+    """How the keys of its letters begin: one for each address and code it had, and neither is to be read from it."""
+    what = hashlib.sha256(f"{claim.code} {claim.to_email}".encode()).hexdigest()[:16]
+    return f"claim:{claim.id}:{what}"
+
+
 def claim_letter(claim: Claim, *, again: str = "") -> None:
     """The letter of whatever waits. `again` makes it another letter than the one before."""
     (gift if claim.kind == ClaimKind.GIFT else guest)(claim, again=again)
@@ -255,9 +261,7 @@ def _released_on(line: OrderLine) -> Any:
 
 
 def _claim_key(claim: Claim, again: str) -> str:
-    """One letter for each address and code it had; what it opens is not to be read from its key."""
-    what = hashlib.sha256(f"{claim.code} {claim.to_email}".encode()).hexdigest()[:16]
-    return ":".join(part for part in ("claim", claim.id, what, again) if part)
+    return f"{key_of(claim)}:{again}" if again else key_of(claim)
 
 
 def _order_link(order: Order) -> str:

@@ -21,6 +21,7 @@ from werkzeug.test import TestResponse
 
 from app.accounts import addresses, tokens
 from app.accounts.models import Account, Passkey, Role, TokenPurpose
+from app.cart.models import Cart, CartItem
 from app.catalog import offers, rights
 from app.catalog import service as catalog
 from app.catalog.models import Kind
@@ -83,6 +84,7 @@ WITHOUT_A_PASSWORD_TYPED = dict.fromkeys(C, Got.REFUSED)
 # Only the customer has a second factor, so only they have use for recovery codes.
 WITHOUT_A_FACTOR = _row({C.CUSTOMER}, Got.REFUSED)
 THE_CUSTOMERS_OWN = _row({C.CUSTOMER}, Got.HIDDEN)
+IN_THE_CUSTOMERS_CART = _row({C.CUSTOMER}, Got.HIDDEN) | {C.ANONYMOUS: Got.HIDDEN}
 THE_CUSTOMERS_FILES = _row({C.CUSTOMER}, Got.REFUSED)
 ORDER = _row({C.CUSTOMER, C.SUPPORT, C.MANAGER, C.ADMIN}, Got.HIDDEN)
 # A guest's is shown to the browser that ordered it: here, nobody has.
@@ -140,7 +142,11 @@ EXPECTED: dict[str, Row] = {
     "accounts.second.show_passkey": WITHOUT_A_PASSWORD_TYPED,
     "audit.search": MANAGERS,
     "cart.add": PUBLIC,
+    "cart.change_gift": IN_THE_CUSTOMERS_CART,
     "cart.count": PUBLIC,
+    "cart.give": PUBLIC,
+    "cart.keep_details": PUBLIC,
+    "cart.name_price": IN_THE_CUSTOMERS_CART,
     "cart.remove": PUBLIC,
     "cart.show": PUBLIC,
     "discovery.fans_also_bought": PUBLIC,
@@ -170,6 +176,7 @@ EXPECTED: dict[str, Row] = {
     "orders.cases.show": MANAGERS,
     "orders.checkout": PUBLIC,
     "orders.claims.code": PUBLIC,
+    "orders.claims.credit_note": INVOICE,
     "orders.claims.gift": THE_CUSTOMERS_OR_A_GUESTS,
     "orders.claims.invoice": INVOICE,
     "orders.claims.make_account": PUBLIC,
@@ -359,7 +366,9 @@ def world(app: Flask, store: Any) -> World:
         position=2, offer_id=sold.id, title="Tides", list_minor=0, net_minor=0, price_minor=0, gift_to="kay@example.org"
     )
     order.lines.append(given)
-    db.session.add_all([order, case, play, upload, subtitle, passkey, letter])
+    cart = Cart(account_id=customer.id)
+    cart.items = [CartItem(offer_id=sold.id, gift_to="friend@example.org")]
+    db.session.add_all([cart, order, case, play, upload, subtitle, passkey, letter])
     db.session.flush()
     bundle = offers.make_bundle("Both", [film, music], Money(1490, "EUR"))
     coupon = coupons.create(CouponWish("Summer", percent=Decimal(25)))
@@ -398,6 +407,7 @@ def world(app: Flask, store: Any) -> World:
         "code": "en",
         "coupon_id": coupon.id,
         "format_name": "flac",
+        "item_id": cart.items[0].id,
         "letter_id": letter.id,
         "name": "none",
         "number": 1,
