@@ -46,6 +46,7 @@ def follow(order: Order | None, payment: Payment, checkout: CheckoutStatus | Non
     elif order.payment_id != payment.id and refunds.ask_stray(order, payment, "paid twice for one order"):
         log.warning("order %s (%s) was paid twice; %s goes back", order.number, order.id, payment.id)
     books.follow(order, payment)
+    claims.earn(order)
     refunds.heard(order, payment)
     for dispute in payment.disputes:
         cases.raise_case(
@@ -129,6 +130,7 @@ def _difference(
 def _mismatch(order: Order | None, payment: Payment, wrong: dict[str, str], *, live: bool) -> None:
     if order is not None and order.payment_id == payment.id:
         books.follow(order, payment)  # it was right when it was paid, and the books go on
+        claims.earn(order)
         refunds.heard(order, payment)
         entitlement.apply(order)
         return
