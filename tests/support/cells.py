@@ -85,6 +85,11 @@ THE_CUSTOMERS_FILES = _row({C.CUSTOMER}, Got.REFUSED)
 ORDER = _row({C.CUSTOMER, C.SUPPORT, C.MANAGER, C.ADMIN}, Got.HIDDEN)
 # A guest's is shown to the browser that ordered it: here, nobody has.
 THE_CUSTOMERS_OR_A_GUESTS = _row({C.CUSTOMER}, Got.HIDDEN, ANONYMOUS=Got.HIDDEN)
+# Whoever isn't signed in may be a guest who bought in another browser: there is nothing to tell them.
+INVOICE = ORDER | {C.ANONYMOUS: Got.HIDDEN}
+THE_GIVERS = _row({C.CUSTOMER}, Got.HIDDEN)
+# Whoever has the link may take it, once they are signed in: it is then to be known whose library it goes to.
+CLAIM = PUBLIC | {C.ANONYMOUS: Got.ASKED}
 PLAY = _row({C.CUSTOMER, C.EDITOR, C.MANAGER, C.ADMIN}, Got.REFUSED)
 STUDIO = _row({C.EDITOR, C.OTHER_EDITOR, C.MANAGER, C.ADMIN}, Got.REFUSED)
 THE_LABELS = _row({C.EDITOR, C.MANAGER, C.ADMIN}, Got.REFUSED, OTHER_EDITOR=Got.HIDDEN)
@@ -165,6 +170,13 @@ EXPECTED: dict[str, Row] = {
     "orders.cases.index": MANAGERS,
     "orders.cases.show": MANAGERS,
     "orders.checkout": PUBLIC,
+    "orders.claims.code": PUBLIC,
+    "orders.claims.gift": THE_GIVERS,
+    "orders.claims.invoice": INVOICE,
+    "orders.claims.make_account": PUBLIC,
+    "orders.claims.send_again": THE_GIVERS,
+    "orders.claims.show": PUBLIC,
+    "orders.claims.take": CLAIM,
     "orders.come_back": ORDER,
     "orders.history": SIGNED_IN,
     "orders.show": ORDER,
