@@ -125,6 +125,10 @@ class Settings(BaseSettings):
         default=None, description="the sandbox's address as browsers see it, when it differs from STRIPE_API_BASE"
     )
 
+    stripe_currency: str = Field(
+        default="EUR", pattern="^[A-Z]{3}$", description="the Stripe account's own currency, as ISO 4217 writes it"
+    )
+
     ffmpeg_binary: str | None = None
     cpu_count: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     x264_preset: str = "veryfast"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from babel import Locale
@@ -15,6 +15,8 @@ from app.accounts.models import Account
 from app.cart import pricing, service
 from app.cart.details import Details
 from app.cart.models import Cart
+from app.cart.pricing import Priced
+from app.cart.rules import Having
 from app.core.db import transaction
 from app.pricing import coupons
 
@@ -42,7 +44,8 @@ def page(
         priced=priced,
         notices=notices,
         typed=_shown(cart, priced, typed, wrong or {}),
-        wrong=wrong or {},
+        said=_said(priced, wrong or {}),
+        owned=Having.of(buyer.id).releases if buyer is not None else set(),
         taxed=pricing.collects_tax(),
         countries=_countries(),
     )
@@ -56,9 +59,15 @@ def _shown(cart: Cart | None, priced: Any, typed: Details | None, wrong: Mapping
         "email": cart.email or "",
         "country": priced.country or "",
         "vat_number": cart.vat_number or "",
-        "coupon": coupons.spelled(cart.coupon_code or ""),
+        "coupon": coupons.spelled(cart.coupon_code),
     }
     return kept | {name: getattr(typed, name) or "" for name in wrong if typed is not None}
+
+
+def _said(priced: Priced | None, wrong: Mapping[str, str]) -> Callable[[str], str]:
+    """What is wrong with a field, or nothing."""
+    refused = {"coupon": priced.coupon_refusal} if priced is not None and priced.coupon_refusal else {}
+    return lambda name: ({**refused, **wrong}).get(name, "")
 
 
 def _countries() -> list[tuple[str, str]]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
+from babel import Locale
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import format_percent
 from flask_babel import gettext as _
 
 from app.accounts import login
@@ -19,9 +22,11 @@ from app.core.db import transaction
 from app.core.errors import NotFound
 from app.core.i18n import locale_code
 from app.core.money import BadAmount, Money, parse_money
+from app.pricing import coupons
 from app.pricing import visitor as pricing
 
 blueprint = Blueprint("cart", __name__)
+blueprint.add_app_template_filter(coupons.spelled, "code")
 
 
 @blueprint.get("/cart")
@@ -134,7 +139,28 @@ def keep_details() -> Any:
     typed = details.Details.of(request.form)
     with transaction():
         wrong = details.save(cart, pages.account(), typed)
-    return pages.page(cart, typed=typed, wrong=wrong, part="HX-Request" in request.headers)
+    part = "HX-Request" in request.headers
+    if not wrong and not part:
+        return redirect(url_for("cart.show"), 303)
+    return pages.page(cart, typed=typed, wrong=wrong, part=part)
+
+
+@blueprint.app_template_filter("percent")
+def _percent(percent: Decimal) -> str:
+    """A rate of so many percent, as the reader writes it."""
+    return str(format_percent(percent / 100, "#,##0.###%"))
+
+
+@blueprint.app_template_filter("less")
+def _less(amount: Money) -> str:
+    """What comes off, as the reader writes it."""
+    return Money(-amount.minor, amount.currency).format(locale_code())
+
+
+@blueprint.app_template_filter("country")
+def _country(code: str) -> str:
+    """A country by name; its code where it has none."""
+    return str(Locale.parse(locale_code()).territories.get(code, code))
 
 
 @blueprint.get("/cart/count")

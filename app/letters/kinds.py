@@ -2,7 +2,7 @@
 
 A kind is two templates, `templates/letters/<name>.txt` (with the subject) and `.html`. In the context, text is text,
 an amount is a `Money`, a time a `datetime`, a day a `date`, and an address on the web a name that ends in `link`.
-`lines` is a list of `{"title": …, "amount": Money or None}`.
+`lines` is a list of `{"title": …, "amount": Money or None}`, `facts` one of pairs of words.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _ALL = (
     _kind("gift_claimed", "name recipient titles link"),
     # To whoever runs the shop
     _kind("dispute", "number amount reason due link"),
-    _kind("case", "number what expected found link"),
+    _kind("case", "number what facts link"),
     _kind("trial", "link"),
 )
 KINDS = {kind.name: kind for kind in _ALL}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, or_, select
 
 from app.core.db import db
 from app.letters.models import Letter
@@ -21,6 +22,14 @@ def latest(*, before: Letter | None = None, limit: int = 50) -> Sequence[Letter]
     if before is not None:
         wanted = wanted.where(Letter.created_at < before.created_at)
     return db.session.scalars(wanted).all()
+
+
+def about(subjects: Collection[str], *, since: datetime) -> Sequence[Letter]:
+    """Letters since then whose key names one of these ids (`receipt:<id>`, `claim:<id>:…`), oldest first."""
+    named = or_(*(func.split_part(Letter.key, ":", part).in_(subjects) for part in (2, 3)))
+    return db.session.scalars(
+        select(Letter).where(Letter.created_at >= since, named).order_by(Letter.created_at, Letter.id)
+    ).all()
 
 
 def of_account(account_id: str) -> Sequence[Letter]:

@@ -86,7 +86,7 @@ def claim(claim_id: str, account: Account) -> Claim:
     if found.claimed_by == account.id:
         return found
     if found.claimed_by is not None:
-        raise ClaimRefused(_taken_text(found))
+        raise ClaimRefused(taken_text(found))
     # Two claims of one person take turns, so that the second sees what the first brought. Taken last, always.
     db.session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"claimant {account.id}", 0))))
     standing = _standing(found)
@@ -199,6 +199,13 @@ def owns(claim: Claim, account_id: str) -> bool:
     return bool(there) and all(_has(account_id, each) for each in there)
 
 
+def taken_text(claim: Claim) -> str:
+    """What to tell whoever comes second."""
+    if claim.kind == ClaimKind.GIFT:
+        return _("Somebody has taken this gift already. If it was not you, ask whoever gave it to you.")
+    return _("This order was taken into an account already. Sign in to that account; its library has everything.")
+
+
 def over_text(claim: Claim) -> str:
     """Why there is nothing to claim, and what to do."""
     if claim.kind == ClaimKind.GIFT:
@@ -254,7 +261,7 @@ def _waiting(claim_id: str) -> Claim:
     if found is None:
         raise unknown()
     if found.claimed_at is not None:
-        raise ClaimRefused(_taken_text(found))
+        raise ClaimRefused(taken_text(found))
     if not _standing(found):
         raise ClaimRefused(over_text(found))
     return found
@@ -287,9 +294,3 @@ def _learn(claim: Claim, account: Account, standing: set[str]) -> None:
 
 def _moment(on: date | None, now: datetime) -> datetime:
     return now if on is None or on <= now.date() else datetime.combine(on, _NOON, now.tzinfo)
-
-
-def _taken_text(claim: Claim) -> str:
-    if claim.kind == ClaimKind.GIFT:
-        return _("Somebody has taken this gift already. If it was not you, ask whoever gave it to you.")
-    return _("This order was taken into an account already. Sign in to that account; its library has everything.")

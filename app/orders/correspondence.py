@@ -17,7 +17,7 @@ from app.accounts.models import Account
 from app.catalog.models import OfferKind
 from app.core import clock
 from app.core.db import db
-from app.core.money import Money
+from app.core.money import Money, parse_money
 from app.core.store import settings
 from app.ledger import queries as ledger
 from app.letters import service as letters
@@ -116,7 +116,7 @@ def gift(claim: Claim, *, again: str = "") -> None:
     line = claim.line
     assert line is not None
     context = {
-        "giver": line.gift_from or _name(claim.order),
+        "giver": giver_of(claim),
         "titles": [line.title],
         "message": line.gift_message or "",
         "link": waiting.link(claim),
@@ -124,6 +124,11 @@ def gift(claim: Claim, *, again: str = "") -> None:
         "opens": _released_on(line) if line.awaited else None,
     }
     letters.enqueue("gift", claim.to_email, claim.order.locale, context, key=_claim_key(claim, again))
+
+
+def giver_of(claim: Claim) -> str:
+    """Who a gift is from, as they want to be called."""
+    return (claim.line.gift_from if claim.line is not None else None) or _name(claim.order)
 
 
 def claim_letter(claim: Claim, *, again: str = "") -> None:
@@ -178,31 +183,22 @@ def preorders_out(now: datetime) -> int:
 
 
 def case_raised(case: Case) -> None:
-    """To whoever runs the shop: something only a person can decide.
-
-    A dispute's facts are `minor`, `currency`, `reason` and `due` (ISO 8601); any other case's are said as they are.
-    """
+    """To whoever runs the shop: something only a person can decide. Said in the shop's own language."""
     order = db.session.get(Order, case.order_id) if case.order_id else None
     number = order.number if order is not None else None
     link = f"{settings().base_url}/orders/{case.order_id}" if case.order_id else settings().base_url
-    facts = case.facts
-    if case.kind == CaseKind.DISPUTE and "minor" in facts:
-        amount = Money(int(facts["minor"]), str(facts["currency"]))
-        due = datetime.fromisoformat(str(facts["due"])) if facts.get("due") else None
-        context: dict[str, Any] = {"amount": amount, "reason": str(facts.get("reason") or "—"), "due": due}
+    if case.kind == CaseKind.DISPUTE:
+        amount, currency = str(case.facts["amount"]).split()
+        context = {"amount": parse_money(amount, currency), "reason": str(case.facts.get("reason") or "—"), "due": None}
         letters.tell_operator("dispute", {"number": number, **context, "link": link}, key=f"case:{case.id}")
         return
     with force_locale(settings().default_locale):
+        words = _fact_words()
+        facts = [[words.get(name, name), str(value)] for name, value in case.facts.items() if value not in ("", None)]
+        if case.payment_id:
+            facts.append([_("Payment"), case.payment_id])
         what = _case_words(case.kind)
-    context = {
-        "what": what,
-        "expected": str(facts.get("expected") or "—"),
-        "found": str(facts.get("found") or "—"),
-        "kind": case.kind,
-        "case": case.number,
-        "payment": case.payment_id or "",
-    }
-    letters.tell_operator("case", {"number": number, **context, "link": link}, key=f"case:{case.id}")
+    letters.tell_operator("case", {"number": number, "what": what, "facts": facts, "link": link}, key=f"case:{case.id}")
 
 
 def _write(
@@ -276,3 +272,15 @@ def _case_words(kind: str) -> str:
         CaseKind.COUNTRY: _("The evidence for the buyer’s country does not agree."),
         CaseKind.BOOKS: _("The ledger and the payment service do not say the same."),
     }[CaseKind(kind)]
+
+
+def _fact_words() -> dict[str, str]:
+    return {
+        "expected": _("Expected"),
+        "found": _("Found"),
+        "amount": _("Amount"),
+        "reason": _("Reason"),
+        "error": _("What went wrong"),
+        "billing": _("Billing country"),
+        "card": _("Card’s country"),
+    }

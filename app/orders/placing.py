@@ -20,6 +20,7 @@ from app.core.errors import Conflict
 from app.core.money import Money
 from app.orders import holdings, locks
 from app.orders.models import Order, OrderLine, OrderState
+from app.payments import methods
 from app.pricing import coupons
 from app.pricing import service as evidence
 from app.pricing.contract import Line, Quote, Treatment
@@ -31,11 +32,15 @@ class CartChanged(Conflict):
     """The cart isn't what the buyer saw; nothing was ordered."""
 
 
+class TooLittle(CartChanged):
+    """It comes to less than the gateway can charge."""
+
+
 def place(cart: Cart, *, account: Account | None, email: str, locale: str, expected: Money | None) -> Order:
     """Make a pending order of the cart, at the prices of this moment, in the caller's transaction.
 
     `email` is where it is sent; a guest's is all that is known of them. `expected` is the total the buyer was shown
-    (None: whatever it comes to): an order for another amount is not what they agreed to. Raises CartChanged, or
+    (None: whatever it comes to): an order for another amount is not what they agreed to. Raises CartChanged, TooLittle, or
     CouponRefused where somebody else was faster; the caller's transaction must then be rolled back.
     """
     # Before the cart: whoever takes in a payment locks in that order, too. A refund of what gives a credit waits.
@@ -58,6 +63,13 @@ def place(cart: Cart, *, account: Account | None, email: str, locale: str, expec
                 )
             )
         raise CartChanged(_("Your cart has changed since you saw it. Look at it again before you pay."))
+    if 0 < quote.gross.minor < methods.least(quote.currency).minor:
+        raise TooLittle(
+            _(
+                "Less than %(least)s can’t be paid. Put something more into your cart, or pay without a code.",
+                least=methods.least(quote.currency).format(locale),
+            )
+        )
     order = Order(
         id=ids.new_id(),
         account_id=account.id if account is not None else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, or_, select
@@ -10,7 +11,9 @@ from sqlalchemy import func, or_, select
 from app.accounts.models import Account
 from app.core.auth import Permission
 from app.core.db import db
-from app.orders.models import Order, OrderLine, OrderRefund, OrderState
+from app.orders.models import Case, Order, OrderLine, OrderRefund, OrderState
+
+CASES_PAGE = 50
 
 
 def order_for(viewer: Account, order_id: str) -> Order | None:
@@ -92,3 +95,32 @@ def waiting(before: datetime, limit: int) -> list[Order]:
             .limit(limit)
         )
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """One page of cases; `number` counts from 1."""
+
+    cases: list[Case]
+    number: int
+    total: int
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are, at least one."""
+        return max(1, -(-self.total // CASES_PAGE))
+
+
+def cases(*, closed: bool, page: int = 1) -> Cases:
+    """Open cases, oldest first; or closed ones, the latest first."""
+    which = Case.closed_at.is_not(None) if closed else Case.closed_at.is_(None)
+    total = db.session.scalar(select(func.count()).select_from(Case).where(which)) or 0
+    number = min(max(1, page), max(1, -(-total // CASES_PAGE)))
+    order = (Case.closed_at.desc(), Case.number.desc()) if closed else (Case.number,)
+    found = select(Case).where(which).order_by(*order).offset((number - 1) * CASES_PAGE).limit(CASES_PAGE)
+    return Cases(list(db.session.scalars(found)), number, total)
+
+
+def open_cases() -> int:
+    """How many cases wait for a person."""
+    return db.session.scalar(select(func.count()).select_from(Case).where(Case.closed_at.is_(None))) or 0

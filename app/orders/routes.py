@@ -19,14 +19,18 @@ from app.core.errors import NotFound
 from app.core.i18n import locale_code
 from app.core.money import BadAmount, Money
 from app.core.store import settings
-from app.orders import placing, queries, settlement
+from app.orders import after_sales, case_pages, claim_routes, placing, queries, settlement, staff_pages
 from app.orders import visitor as visible
 from app.orders.models import Order, OrderState
-from app.payments import stripe_gateway
+from app.payments import methods, stripe_gateway
 from app.payments.contract import BadSignature, PaymentUnavailable
 from app.pricing import coupons
 
 blueprint = Blueprint("orders", __name__)
+blueprint.register_blueprint(claim_routes.blueprint)
+blueprint.register_blueprint(after_sales.blueprint)
+blueprint.register_blueprint(staff_pages.blueprint)
+blueprint.register_blueprint(case_pages.blueprint)
 
 _ASK_AFTER = 3  # polls without a webhook, a second each, before the gateway is asked
 _SLOWER_AFTER, _GIVE_UP_AFTER = 10, 60
@@ -121,6 +125,22 @@ def webhook() -> Any:
     if isinstance(created, int):
         metrics.WEBHOOK_LAG.observe(max(0.0, clock.now().timestamp() - created))
     return "", 204
+
+
+blueprint.add_app_template_filter(methods.called, "pay_method")
+
+
+@blueprint.app_template_global("pay_methods")
+def _pay_methods(currency: str) -> list[str]:
+    """What can be paid with in that currency."""
+    return methods.offered(currency, settings().stripe_currency)
+
+
+@blueprint.app_template_global("unfinished_orders")
+def _unfinished() -> list[Order]:
+    """The visitor's orders that wait for their payment."""
+    account = pages.account()
+    return queries.unfinished(account.id if account is not None else None, visible.order_ids())
 
 
 @blueprint.app_template_filter("date")

@@ -29,6 +29,11 @@ def link(claim: Claim) -> str:
     return _address(_token(claim))
 
 
+def path(claim: Claim) -> str:
+    """Where that address is, on the shop's own pages."""
+    return f"/claims/{_token(claim)}"
+
+
 def letter_link(claim: Claim) -> str:
     """The same for the letter to a guest: whoever follows this one has read what was sent to the guest's address."""
     return _address(_token(claim, _by_letter(claim)))

@@ -161,8 +161,9 @@ def make_codes(coupon: Coupon, count: int) -> list[str]:
     return made
 
 
-def spelled(code: str) -> str:
+def spelled(code: str | None) -> str:
     """A made code as it is sent out: in fours."""
+    code = code or ""
     return "-".join(code[at : at + 4] for at in range(0, len(code), 4)) if len(code) == _LENGTH else code
 
 

@@ -17,6 +17,7 @@ from app.core.errors import NotFound
 from app.core.store import settings
 from app.discovery import queries as discovery
 from app.licenses import queries as licenses
+from app.orders import queries as orders
 from app.storefront import queries
 
 blueprint = Blueprint("storefront", __name__)
@@ -92,6 +93,11 @@ class Shell:
     def coupons_url(self) -> str | None:
         """The coupons, for those who may."""
         return url_for("pricing.index") if may(Permission.PRICES_WRITE) else None
+
+    @property
+    def open_cases(self) -> int:
+        """How many cases wait for a person."""
+        return orders.open_cases()
 
     @property
     def studio_url(self) -> str | None:

@@ -211,8 +211,10 @@ def track_ready(track: Track) -> None:
 
 def unpublish(release: Release, by: str | None) -> None:
     """Hide the release; those who bought it keep it."""
+    shown = release.is_published or release.publish_when_ready
     catalog.unpublish(release)
-    audit.record(by, "release.unpublish", f"release:{release.id}")
+    if shown:
+        audit.record(by, "release.unpublish", f"release:{release.id}")
 
 
 def retry(track: Track) -> None:
@@ -240,8 +242,10 @@ def replace_master(track: Track, file: Candidate) -> None:
 
 
 def _publish(release: Release, by: str | None) -> None:
+    shown = release.is_published
     catalog.publish(release)
-    audit.record(by, "release.publish", f"release:{release.id}")
+    if not shown:
+        audit.record(by, "release.publish", f"release:{release.id}")
 
 
 def _make_master(track: Track, file: Candidate) -> None:

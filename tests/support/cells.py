@@ -30,7 +30,7 @@ from app.core.money import Money
 from app.letters import invoice
 from app.letters.models import Letter, LetterState
 from app.media.models import Subtitle
-from app.orders.models import Order, OrderLine, OrderState
+from app.orders.models import Case, CaseKind, Order, OrderLine, OrderState
 from app.playback.models import PlaySession
 from app.pricing import coupons
 from app.pricing.coupons import CouponWish
@@ -83,6 +83,13 @@ WITHOUT_A_FACTOR = _row({C.CUSTOMER}, Got.REFUSED)
 THE_CUSTOMERS_OWN = _row({C.CUSTOMER}, Got.HIDDEN)
 THE_CUSTOMERS_FILES = _row({C.CUSTOMER}, Got.REFUSED)
 ORDER = _row({C.CUSTOMER, C.SUPPORT, C.MANAGER, C.ADMIN}, Got.HIDDEN)
+# A guest's is shown to the browser that ordered it: here, nobody has.
+THE_CUSTOMERS_OR_A_GUESTS = _row({C.CUSTOMER}, Got.HIDDEN, ANONYMOUS=Got.HIDDEN)
+# Whoever isn't signed in may be a guest who bought in another browser: there is nothing to tell them.
+INVOICE = ORDER | {C.ANONYMOUS: Got.HIDDEN}
+THE_GIVERS = _row({C.CUSTOMER}, Got.HIDDEN)
+# Whoever has the link may take it, once they are signed in: it is then to be known whose library it goes to.
+CLAIM = PUBLIC | {C.ANONYMOUS: Got.ASKED}
 PLAY = _row({C.CUSTOMER, C.EDITOR, C.MANAGER, C.ADMIN}, Got.REFUSED)
 STUDIO = _row({C.EDITOR, C.OTHER_EDITOR, C.MANAGER, C.ADMIN}, Got.REFUSED)
 THE_LABELS = _row({C.EDITOR, C.MANAGER, C.ADMIN}, Got.REFUSED, OTHER_EDITOR=Got.HIDDEN)
@@ -153,11 +160,29 @@ EXPECTED: dict[str, Row] = {
     "letters.source": PUBLIC,
     "media.image": PUBLIC,
     "media.preview": PUBLIC,
+    "ledger.export": MANAGERS,
+    "ledger.index": MANAGERS,
+    "orders.after_sales.ask_for_refund": THE_CUSTOMERS_OR_A_GUESTS,
+    "orders.after_sales.cancel": THE_CUSTOMERS_OR_A_GUESTS,
+    "orders.after_sales.refund": THE_CUSTOMERS_OR_A_GUESTS,
+    "orders.cases.close": MANAGERS,
+    "orders.cases.give_back": MANAGERS,
+    "orders.cases.index": MANAGERS,
+    "orders.cases.show": MANAGERS,
     "orders.checkout": PUBLIC,
+    "orders.claims.code": PUBLIC,
+    "orders.claims.gift": THE_GIVERS,
+    "orders.claims.invoice": INVOICE,
+    "orders.claims.make_account": PUBLIC,
+    "orders.claims.send_again": THE_GIVERS,
+    "orders.claims.show": PUBLIC,
+    "orders.claims.take": CLAIM,
     "orders.come_back": ORDER,
     "orders.history": SIGNED_IN,
-    "orders.refund": MANAGERS,
     "orders.show": ORDER,
+    "orders.staff.find": HELPERS,
+    "orders.staff.refund": MANAGERS,
+    "orders.staff.show": HELPERS,
     "orders.status": ORDER,
     "playback.play": PLAY,
     "playback.progress": THE_CUSTOMERS_OWN,
@@ -283,6 +308,8 @@ def world(app: Flask, store: Any) -> World:
     sold = offer(release=music)
     order = Order(
         account_id=customer.id,
+        email=customer.email,
+        locale="en",
         state=OrderState.PAID,
         currency="EUR",
         total_minor=990,
@@ -290,7 +317,8 @@ def world(app: Flask, store: Any) -> World:
         checkout_id=f"cs_{number}",
         payment_id=f"pi_{number}",
     )
-    order.lines = [OrderLine(offer_id=sold.id, title="Tides", price_minor=990)]
+    order.lines = [OrderLine(offer_id=sold.id, title="Tides", list_minor=990, net_minor=990, price_minor=990)]
+    case = Case(kind=CaseKind.DISPUTE, key=f"dispute:{number}")
     play = PlaySession(account_id=customer.id, track_id=track.id, expires_at=clock.now() + timedelta(hours=1))
     upload = Upload(account_id=made.people[C.EDITOR].id, filename="a.wav", size=10, part_size=10, identity="1:0")
     address = addresses.add(customer.id, addresses.Address("Ada", "1 Quay", "Bergen", "NO"))
@@ -326,7 +354,7 @@ def world(app: Flask, store: Any) -> World:
         text="Hello",
         html="<head></head>Hello",
     )
-    db.session.add_all([order, play, upload, subtitle, passkey, letter])
+    db.session.add_all([order, case, play, upload, subtitle, passkey, letter])
     db.session.flush()
     bundle = offers.make_bundle("Both", [film, music], Money(1490, "EUR"))
     coupon = coupons.create(CouponWish("Summer", percent=Decimal(25)))
@@ -349,6 +377,7 @@ def world(app: Flask, store: Any) -> World:
         "account_id": made.people[C.OTHER_CUSTOMER].id,
         "address_id": address.id,
         "artist_id": music.artist_id,
+        "case_id": case.id,
         "code": "en",
         "coupon_id": coupon.id,
         "format_name": "flac",

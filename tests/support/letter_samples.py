@@ -73,9 +73,8 @@ CONTEXTS: dict[str, dict[str, Any]] = {
     "dispute": {"number": 1001, "amount": _TOTAL, "reason": "fraudulent", "due": AT, "link": LINKS + "orders/1"},
     "case": {
         "number": 1001,
-        "what": "amount",
-        "expected": "€22.80",
-        "found": "€0.01",
+        "what": "What was paid is not what was ordered. Nothing was granted.",
+        "facts": [["Expected", "22.80 EUR"], ["Found", "0.01 EUR"]],
         "link": LINKS + "orders/1",
     },
     "trial": {"link": LINKS},

@@ -1,0 +1,193 @@
+"""Mutation testing of what sells, licenses and signs: how many small faults put into it the tests notice. `--json`.
+
+Each mutant is one change to one module (bench/mutation.py says which); the tests that reach the changed statement run
+on it, and it is killed if one fails or they do not end. Those that survive must be listed, with the reason, in
+docs/mutants.md. `--module` takes the beginning of a module's name; `--notes FILE` keeps what was found, and with it the
+next run tries only what survived or is new.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import re
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench.mutant_runs import ROOT, Baseline, Laboratory, laboratory
+from bench.mutation import Mutant, mutants
+
+GOAL_PERCENT = 90
+LIST = ROOT / "docs" / "mutants.md"
+_PAYMENTS = (
+    "tests/unit/app/payments",
+    "tests/functional/payments/test_stripe_gateway.py",
+    "tests/functional/orders/test_webhook.py",
+)
+# Which tests hold what. The sandbox is no part of it: it stands in for Stripe in tests and demos, and sells nothing.
+SCOPE: dict[str, tuple[str, ...]] = {
+    "media_store/signing.py": ("tests/unit/media_store/test_signing.py",),
+    "app/payments/amounts.py": _PAYMENTS,
+    "app/payments/contract.py": _PAYMENTS,
+    "app/payments/service.py": _PAYMENTS,
+    "app/payments/stripe_gateway.py": _PAYMENTS,
+    "app/payments/stripe_reading.py": _PAYMENTS,
+}
+
+
+@dataclass
+class Found:
+    """What became of a module's mutants."""
+
+    module: str
+    killed: int = 0
+    late: int = 0
+    survivors: list[Mutant] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """How many there were."""
+        return self.killed + self.late + len(self.survivors)
+
+
+class Notes:
+    """Mutants known to be killed, kept between runs; by what the module would be."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._killed = set(json.loads(path.read_text())) if path and path.exists() else set[str]()
+
+    def knows(self, mutant: Mutant) -> bool:
+        """Whether it was killed before."""
+        return self._id(mutant) in self._killed
+
+    def add(self, mutant: Mutant) -> None:
+        """It was killed."""
+        self._killed.add(self._id(mutant))
+        if self._path:
+            self._path.write_text(json.dumps(sorted(self._killed)))
+
+    @staticmethod
+    def _id(mutant: Mutant) -> str:
+        return hashlib.sha256(f"{mutant.module}\n{mutant.source}".encode()).hexdigest()
+
+
+def try_module(on: Laboratory, file: str, baseline: Baseline, notes: Notes) -> Found:
+    """Try each of a module's mutants. SystemExit where the tests fail on the module as it is."""
+    path, name = ROOT / file, file.removesuffix(".py").replace("/", ".")
+    source, reached, found = path.read_text(), baseline.reached[file], Found(file)
+    everything = sorted(baseline.seconds, key=lambda test: baseline.seconds[test])
+    killers: dict[str, float] = {}
+
+    def tests_of(first: int, last: int) -> list[str]:
+        on_lines = {test for line in range(first, last + 1) for test in reached.get(line, ())}
+        chosen = [test for test in everything if test in on_lines] or everything
+        return sorted(chosen, key=lambda test: killers.get(test, 0.0), reverse=True)
+
+    def survives(code: str, tests: list[str]) -> bool | None:
+        patience = 30 + 5 * sum(baseline.seconds[test] for test in tests)
+        return on.survives(name, path, code, tests, patience)
+
+    def control() -> None:
+        if not survives(source, everything):
+            raise SystemExit(f"The tests fail on {file} as it is, apart from the others:\n{on.output[-4000:]}")
+
+    control()
+    for mutant in mutants(file, source):
+        if notes.knows(mutant):
+            found.killed += 1
+            continue
+        lived = survives(mutant.source, tests_of(mutant.first, mutant.last))
+        if lived:
+            found.survivors.append(mutant)
+            print(f"survived  {mutant.label}", file=sys.stderr, flush=True)
+            continue
+        if lived is None:
+            found.late += 1
+        else:
+            found.killed += 1
+            notes.add(mutant)
+            if on.last:
+                killers[on.last] = time.monotonic()
+    control()
+    return found
+
+
+def listed(text: str) -> Iterator[tuple[str, str, str]]:
+    """The rows of the list's tables: file, code, what it becomes ("anything" stands for any mutant of that code)."""
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in re.split(r"(?<!\\\\)\\|", line)[1:-1]]
+        if len(cells) == 4 and cells[3] and cells[0].endswith(".py`"):
+            file, code, becomes = (cell.replace("\\\\|", "|").strip("`").strip() for cell in cells[:3])
+            yield file, code, becomes
+
+
+def is_listed(mutant: Mutant, rows: set[tuple[str, str, str]]) -> bool:
+    """Whether somebody gave a reason why it survives."""
+    return bool({(mutant.module, mutant.code, mutant.becomes), (mutant.module, mutant.code, "anything")} & rows)
+
+
+def main() -> None:
+    """Try, print, exit 1 when a goal is missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--module", default="", help="only modules whose file begins so, like app/payments")
+    parser.add_argument("--notes", type=Path, help="a file to keep what is found in")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    files = [file for file in SCOPE if file.startswith(arguments.module)]
+    if not files:
+        raise SystemExit(f"No module begins with {arguments.module}; there are: {', '.join(SCOPE)}")
+    rows, notes, results = set(listed(LIST.read_text())), Notes(arguments.notes), []
+    with laboratory() as on:
+        baselines: dict[tuple[str, ...], Baseline] = {}
+        for file in files:
+            tests = SCOPE[file]
+            if tests not in baselines:
+                baselines[tests] = on.baseline(tests, [each for each in files if SCOPE[each] == tests])
+            results.append(try_module(on, file, baselines[tests], notes))
+            if not arguments.json:
+                print(_line(results[-1]), flush=True)
+    total = Found("all", sum(each.killed for each in results), sum(each.late for each in results))
+    total.survivors = [mutant for each in results for mutant in each.survivors]
+    unlisted = [mutant for mutant in total.survivors if not is_listed(mutant, rows)]
+    goals = [
+        {
+            "name": f"percent killed, {each.module}",
+            "value": round(_percent(each), 1),
+            "goal": f">= {GOAL_PERCENT}",
+            "met": _percent(each) >= GOAL_PERCENT,
+        }
+        for each in [*results, total]
+    ]
+    goals.append({"name": "survivors not listed", "value": len(unlisted), "goal": "0", "met": not unlisted})
+    if arguments.json:
+        print(json.dumps({"goals": goals, "mutants": total.count, "survivors": [m.label for m in total.survivors]}))
+    else:
+        print(_line(total))
+        for mutant in total.survivors:
+            print(f"{'listed    ' if mutant not in unlisted else 'NOT LISTED'} {mutant.label}")
+        for goal in goals:
+            met = "met" if goal["met"] else "MISSED"
+            print(f"{goal['name']:<50} {goal['value']:>8}   goal {goal['goal']:<8} {met}")
+    sys.exit(not all(goal["met"] for goal in goals))
+
+
+def _percent(found: Found) -> float:
+    return 100 * (found.killed + found.late) / found.count if found.count else 100.0
+
+
+def _line(found: Found) -> str:
+    return (
+        f"{found.module:<34} {found.count:>5} mutants, {found.killed:>5} killed, {len(found.survivors):>4} survived,"
+        f" {found.late:>3} did not end, {_percent(found):5.1f} %"
+    )
+
+
+if __name__ == "__main__":
+    main()
