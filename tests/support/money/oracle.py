@@ -50,6 +50,7 @@ class Verdict:
     payments: int = 0
     licenses: int = 0
     late_coupons: int = 0
+    with_a_person: int = 0  # bought twice, and the refund came back: the shop has told its staff, and can't do more
 
     def count(self, wrong: Wrong) -> int:
         """How often that."""
@@ -85,7 +86,11 @@ def judge(books: Books, truth: Truth, *, at_rest: bool = False) -> Verdict:
         findings.extend(_order(order, books, truth))
         findings.extend(_waiting(order, books, truth, at_rest))
     findings.extend(_strangers(books, truth))
-    findings.extend(_twice(books))
+    for finding, order in _twice(books):
+        if "refund_refused" in books.cases[order["id"]]:
+            verdict.with_a_person += 1
+        else:
+            findings.append(finding)
     findings.extend(_ledger(books, truth))
     findings.extend(_coupons(books))
     verdict.late_coupons = sum(use["state"] == "late" for use in books.coupon_uses)
@@ -96,7 +101,7 @@ def _order(order: Row, books: Books, truth: Truth) -> Iterator[Finding]:
     payments, total, name = truth.of_order(order["id"]), order["total_minor"], f"order {order['number']}"
     kept = sum(each.kept for each in payments)
     in_books = {line["id"]: sum(books.by_line.get(line["id"], {}).values()) for line in books.lines[order["id"]]}
-    if kept > total and "mismatch" not in books.cases[order["id"]]:
+    if kept > total and not {"mismatch", "refund_refused"} & books.cases[order["id"]]:
         yield Finding(Wrong.DOUBLED, name, f"{kept} kept for a total of {total}", kept - total)
     untouched = total > 0 and any(
         each.captured == total and not each.refunded and not each.questioned for each in payments
@@ -183,7 +188,7 @@ def _strangers(books: Books, truth: Truth) -> Iterator[Finding]:
             yield Finding(Wrong.LOST, f"payment {each.id}", f"{each.kept} kept for no order there is")
 
 
-def _twice(books: Books) -> Iterator[Finding]:
+def _twice(books: Books) -> Iterator[tuple[Finding, Row]]:
     """One buyer, one thing, bought for good: paid for once. What was bought later gives something that nothing before
     it gave; what a guest's claim brought to an account counts as nobody's, for the shop learnt only then whose it is."""
     held: dict[str, set[tuple[str | None, str | None]]] = defaultdict(set)
@@ -198,7 +203,8 @@ def _twice(books: Books) -> Iterator[Finding]:
             gives = set(line["grants"].values())
             covered = {each for each in gives if each in held[buyer] or (line["on_release"], None) in held[buyer]}
             if covered == gives:
-                yield Finding(Wrong.DOUBLED, f"order {order['number']}", f"{buyer} had paid for line {line['id']} before")
+                says = f"{buyer} had paid for line {line['id']} before"
+                yield Finding(Wrong.DOUBLED, f"order {order['number']}", says), order
             held[buyer] |= gives
 
 
@@ -214,7 +220,7 @@ def _ledger(books: Books, truth: Truth) -> Iterator[Finding]:
                 yield Finding(Wrong.LEDGER, f"payment {payment_id}", says, off)
     for order in books.orders.values():
         waiting = books.by_order.get(order["id"], {})
-        known = "mismatch" in books.cases[order["id"]]
+        known = {"mismatch", "refund_refused"} & books.cases[order["id"]]
         for account in ("buyers", "unapplied"):
             if waiting.get(account) and not known:
                 says = f"{waiting[account]} left on {account}"

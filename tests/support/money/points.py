@@ -2,8 +2,8 @@
 
 They aren't listed anywhere: the database driver's commit and the gateway's transport announce themselves while an
 action runs, and are numbered in the order they come. An action is killed at one of these numbers by an exception that
-nothing catches; whatever it passes on its way out can neither commit nor call any more, and the connections it held are
-closed, as a dead process's are.
+nothing catches; whatever it passes on its way out can neither commit nor call any more. The connections it held are
+closed as a dead process's are, or (`hard=False`, which is quicker) rolled back, which is what closing does to them.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class Plan:
 
     kill_at: int | None = None
     gateway: Mapping[int, str] = field(default_factory=dict)
+    hard: bool = True
 
 
 @dataclass
@@ -100,5 +101,5 @@ def instrument(engine: Engine) -> None:
     @event.listens_for(engine.pool, "checkin")
     def _closed(_connection: Any, record: Any) -> None:
         running = course()
-        if running is not None and running.dead:
+        if running is not None and running.dead and running.plan.hard:
             record.invalidate()

@@ -109,7 +109,7 @@ class Storm:
             kill_at = self.chance.randint(1, self.world.most_points.get(name) or 8)
         if self.chance.random() < 4 * self.line:
             line = {self.chance.randint(1, 6): self.chance.choice(gateway.KINDS)}
-        return Plan(kill_at, line) if kill_at or line else None
+        return Plan(kill_at, line, hard=self.chance.random() < 0.1) if kill_at or line else None
 
     def _fate(self, _parcel: Parcel) -> Fate:
         return self.chance.choice(_FATES)
