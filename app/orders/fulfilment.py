@@ -181,7 +181,8 @@ def _is_owned(order: Order, line: OrderLine) -> bool:
         sold = (
             select(OrderLine.id)
             .join(Order, Order.id == OrderLine.order_id)
-            .where(Order.account_id.is_(None), func.lower(Order.email) == order.email.lower(), Order.paid_at.is_not(None))
+            .where(Order.account_id.is_(None), Order.paid_at.is_not(None))
+            .where(func.lower(Order.email) == order.email.lower())
             .where(OrderLine.gift_to.is_(None))
         )
         mine = mine.where(func.split_part(License.grant_key, ":", 1).in_(sold))
