@@ -14,14 +14,13 @@ from typing import Any
 from support.money import gateway
 from support.money.carrier import Fate, Parcel
 from support.money.oracle import Verdict
-from support.money.people import MEANS, Buyer, Page, People, Wish
+from support.money.people import MEANS, Buyer, Page, People, Wish, sweep_every
 from support.money.points import Course, Plan
 from support.money.together import Part, together
 from support.money.world import World
 
 from app.orders import settlement
 
-SWEEP_SECONDS = 60.0  # the sweep's task runs every minute
 PATIENCE_SECONDS = 60.0  # what the shop has to come to rest
 _LOOK_SECONDS = 10.0
 _FATES = (Fate.ARRIVES,) * 16 + (Fate.TWICE, Fate.NEVER, Fate.LATE)
@@ -45,7 +44,7 @@ class Storm:
         self.kill, self.line = kill, line
         self.history: list[str] = []
         self._by_hand = 0
-        self._swept_at = world.time.at
+        self._swept_at, self._every = world.time.at, sweep_every()
         stock = world.stock
         self._shelves = [stock.releases, stock.tracks, stock.rentals, stock.bundles, stock.awaited, stock.open_price]
         self._deeds: list[tuple[int, Callable[[], None]]] = [
@@ -123,7 +122,7 @@ class Storm:
             parcels[one], parcels[one + 1] = parcels[one + 1], parcels[one]
 
     def _sweep_if_due(self, plan: Plan | None) -> bool:
-        if self.world.time.at < self._swept_at + SWEEP_SECONDS:
+        if self.world.time.at < self._swept_at + self._every:
             return False
         self._swept_at = self.world.time.at
         self._said("sweep", self.people.sweep(plan))
