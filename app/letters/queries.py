@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, or_, select
 
 from app.core.db import db
-from app.letters.models import Letter
+from app.letters.models import Letter, LetterState
 
 
 def letter(letter_id: str) -> Letter | None:
@@ -36,3 +36,9 @@ def of_account(account_id: str) -> Sequence[Letter]:
     """Letters to a person, the oldest first."""
     wanted = select(Letter).where(Letter.account_id == account_id).order_by(Letter.created_at, Letter.id)
     return db.session.scalars(wanted).all()
+
+
+def ended_badly(key: str) -> bool:
+    """Whether the last letter whose key begins so could not be delivered."""
+    newest = select(Letter.state).where(Letter.key.startswith(key, autoescape=True)).order_by(Letter.created_at.desc())
+    return db.session.scalar(newest.limit(1)) == LetterState.FAILED

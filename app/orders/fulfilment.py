@@ -47,6 +47,7 @@ def follow(order: Order | None, payment: Payment, checkout: CheckoutStatus | Non
     elif order.payment_id != payment.id and refunds.ask_stray(order, payment, "paid twice for one order"):
         log.warning("order %s (%s) was paid twice; %s goes back", order.number, order.id, payment.id)
     books.follow(order, payment)
+    claims.earn(order)
     refunds.heard(order, payment)
     for dispute in payment.disputes:
         cases.raise_case(
@@ -129,6 +130,7 @@ def _difference(
 def _mismatch(order: Order | None, payment: Payment, wrong: dict[str, str], *, live: bool) -> None:
     if order is not None and order.payment_id == payment.id:
         books.follow(order, payment)  # it was right when it was paid, and the books go on
+        claims.earn(order)
         refunds.heard(order, payment)
         entitlement.apply(order)
         return
@@ -197,7 +199,8 @@ def _is_owned(order: Order, line: OrderLine) -> bool:
         sold = (
             select(OrderLine.id)
             .join(Order, Order.id == OrderLine.order_id)
-            .where(Order.account_id.is_(None), func.lower(Order.email) == order.email.lower(), Order.paid_at.is_not(None))
+            .where(Order.account_id.is_(None), Order.paid_at.is_not(None))
+            .where(func.lower(Order.email) == order.email.lower())
             .where(OrderLine.gift_to.is_(None))
         )
         mine = mine.where(func.split_part(License.grant_key, ":", 1).in_(sold))

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from sqlalchemy import func, or_, select
 
 from app.accounts.models import Account
+from app.core import clock
 from app.core.auth import Permission
 from app.core.db import db
+from app.licenses import queries as licenses
 from app.orders.models import Case, Order, OrderLine, OrderRefund, OrderState
 
 CASES_PAGE = 50
@@ -65,6 +68,35 @@ def has_ordered(account_id: str) -> bool:
         db.session.scalar(select(Order.id).where(Order.account_id == account_id, Order.paid_at.is_not(None)).limit(1))
         is not None
     )
+
+
+@dataclass(frozen=True, slots=True)
+class TaxOf:
+    """What of an order was taxed at one rate, in minor units."""
+
+    country: str
+    percent: Decimal
+    name: str
+    net: int
+    tax: int
+
+
+def tax_of(order: Order) -> list[TaxOf]:
+    """The order's tax by rate."""
+    sums: dict[tuple[str, Decimal, str], tuple[int, int]] = {}
+    for line in order.lines:
+        if line.tax_rate is not None:
+            key = (line.tax_country or "", line.tax_rate, line.tax_name or "VAT")
+            net, tax = sums.get(key, (0, 0))
+            sums[key] = (net + line.net_minor, tax + line.tax_minor)
+    return [TaxOf(*key, *sums[key]) for key in sorted(sums)]
+
+
+def playable(order: Order) -> set[str]:
+    """The lines of which something can be played now by whoever holds its license."""
+    now = clock.now()
+    keys = {key: line.id for line in order.lines for key, _release, _track in line.grants}
+    return {keys[key] for key, license_ in licenses.granted(keys).items() if license_.stands(now)}
 
 
 def crediting(order: Order) -> list[OrderLine]:

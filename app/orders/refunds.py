@@ -82,6 +82,9 @@ def refundable(order: Order) -> dict[str, int]:
     remaining = entitlement.left(order)
     credited: dict[str, int] = {}
     for other in queries.crediting(order):
+        # What was taken off an album that has been given back itself was taken off nothing.
+        if other.order.paid_at is not None and entitlement.left(other.order)[other.id] <= 0:
+            continue
         for credit in other.credits:
             credited[credit["line"]] = credited.get(credit["line"], 0) + credit["minor"]
     return {

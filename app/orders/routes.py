@@ -102,7 +102,14 @@ def status(order_id: str) -> Any:
 @access(Access.PUBLIC)
 def show(order_id: str) -> str:
     """An order: what it holds and what became of it."""
-    return render_template("orders/show.html", order=_order_of_viewer(order_id), OrderState=OrderState)
+    order = _order_of_viewer(order_id)
+    return render_template(
+        "orders/show.html",
+        order=order,
+        OrderState=OrderState,
+        rates=queries.tax_of(order),
+        playable=queries.playable(order),
+    )
 
 
 @blueprint.get("/orders")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from flask import Blueprint, render_template, request, url_for
@@ -47,6 +48,16 @@ class Shell:
     def cart_count(self) -> int:
         """How many things lie in the cart."""
         return visitor.count()
+
+    @cached_property
+    def cart_offer_ids(self) -> set[str]:
+        """The offers in the cart, for the visitor themselves."""
+        return visitor.offer_ids()
+
+    @cached_property
+    def owned_ids(self) -> set[str]:
+        """The releases that are the visitor's for good."""
+        return licenses.owned_release_ids(_account_id())
 
     @property
     def cart_url(self) -> str:

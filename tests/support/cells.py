@@ -21,6 +21,7 @@ from werkzeug.test import TestResponse
 
 from app.accounts import addresses, tokens
 from app.accounts.models import Account, Passkey, Role, TokenPurpose
+from app.cart.models import Cart, CartItem
 from app.catalog import offers, rights
 from app.catalog import service as catalog
 from app.catalog.models import Kind
@@ -29,8 +30,10 @@ from app.core.db import db
 from app.core.money import Money
 from app.letters import invoice
 from app.letters.models import Letter, LetterState
+from app.licenses.models import License
 from app.media.models import Subtitle
-from app.orders.models import Case, CaseKind, Order, OrderLine, OrderState
+from app.orders import waiting
+from app.orders.models import Case, CaseKind, Claim, ClaimKind, Order, OrderLine, OrderState
 from app.playback.models import PlaySession
 from app.pricing import coupons
 from app.pricing.coupons import CouponWish
@@ -81,15 +84,13 @@ WITHOUT_A_PASSWORD_TYPED = dict.fromkeys(C, Got.REFUSED)
 # Only the customer has a second factor, so only they have use for recovery codes.
 WITHOUT_A_FACTOR = _row({C.CUSTOMER}, Got.REFUSED)
 THE_CUSTOMERS_OWN = _row({C.CUSTOMER}, Got.HIDDEN)
+IN_THE_CUSTOMERS_CART = _row({C.CUSTOMER}, Got.HIDDEN) | {C.ANONYMOUS: Got.HIDDEN}
 THE_CUSTOMERS_FILES = _row({C.CUSTOMER}, Got.REFUSED)
 ORDER = _row({C.CUSTOMER, C.SUPPORT, C.MANAGER, C.ADMIN}, Got.HIDDEN)
 # A guest's is shown to the browser that ordered it: here, nobody has.
 THE_CUSTOMERS_OR_A_GUESTS = _row({C.CUSTOMER}, Got.HIDDEN, ANONYMOUS=Got.HIDDEN)
 # Whoever isn't signed in may be a guest who bought in another browser: there is nothing to tell them.
 INVOICE = ORDER | {C.ANONYMOUS: Got.HIDDEN}
-THE_GIVERS = _row({C.CUSTOMER}, Got.HIDDEN)
-# Whoever has the link may take it, once they are signed in: it is then to be known whose library it goes to.
-CLAIM = PUBLIC | {C.ANONYMOUS: Got.ASKED}
 PLAY = _row({C.CUSTOMER, C.EDITOR, C.MANAGER, C.ADMIN}, Got.REFUSED)
 STUDIO = _row({C.EDITOR, C.OTHER_EDITOR, C.MANAGER, C.ADMIN}, Got.REFUSED)
 THE_LABELS = _row({C.EDITOR, C.MANAGER, C.ADMIN}, Got.REFUSED, OTHER_EDITOR=Got.HIDDEN)
@@ -141,7 +142,11 @@ EXPECTED: dict[str, Row] = {
     "accounts.second.show_passkey": WITHOUT_A_PASSWORD_TYPED,
     "audit.search": MANAGERS,
     "cart.add": PUBLIC,
+    "cart.change_gift": IN_THE_CUSTOMERS_CART,
     "cart.count": PUBLIC,
+    "cart.give": PUBLIC,
+    "cart.keep_details": PUBLIC,
+    "cart.name_price": IN_THE_CUSTOMERS_CART,
     "cart.remove": PUBLIC,
     "cart.show": PUBLIC,
     "discovery.fans_also_bought": PUBLIC,
@@ -171,12 +176,13 @@ EXPECTED: dict[str, Row] = {
     "orders.cases.show": MANAGERS,
     "orders.checkout": PUBLIC,
     "orders.claims.code": PUBLIC,
-    "orders.claims.gift": THE_GIVERS,
+    "orders.claims.credit_note": INVOICE,
+    "orders.claims.gift": THE_CUSTOMERS_OR_A_GUESTS,
     "orders.claims.invoice": INVOICE,
     "orders.claims.make_account": PUBLIC,
-    "orders.claims.send_again": THE_GIVERS,
+    "orders.claims.send_again": THE_CUSTOMERS_OR_A_GUESTS,
     "orders.claims.show": PUBLIC,
-    "orders.claims.take": CLAIM,
+    "orders.claims.take": PUBLIC,
     "orders.come_back": ORDER,
     "orders.history": SIGNED_IN,
     "orders.show": ORDER,
@@ -275,6 +281,8 @@ BODIES: dict[str, Callable[[World], dict[str, Any]]] = {
     "accounts.people.set_role": lambda _w: {"data": {"role": "editor"}},
     "accounts.account.change_password": lambda _w: {"data": {"present": "x", "password": "nine white boats"}},
     "cart.add": lambda w: {"data": {"offer_id": w.values["offer_id"]}},
+    "orders.claims.code": lambda _w: {"data": {"code": "ABCD-EFGH-JKLM-NPQR"}},
+    "orders.claims.gift": lambda _w: {"data": {"to_email": "eve@example.org"}},
     "playback.progress": lambda _w: {"json": {"position_ms": 1000}},
     "studio.publish": lambda _w: {"data": {"when": "ready"}},
     "studio.uploads.sign": lambda _w: {"json": {"sha256": b64encode(bytes(32)).decode()}},
@@ -354,10 +362,27 @@ def world(app: Flask, store: Any) -> World:
         text="Hello",
         html="<head></head>Hello",
     )
-    db.session.add_all([order, case, play, upload, subtitle, passkey, letter])
+    given = OrderLine(
+        position=2, offer_id=sold.id, title="Tides", list_minor=0, net_minor=0, price_minor=0, gift_to="kay@example.org"
+    )
+    order.lines.append(given)
+    cart = Cart(account_id=customer.id)
+    cart.items = [CartItem(offer_id=sold.id, gift_to="friend@example.org")]
+    db.session.add_all([cart, order, case, play, upload, subtitle, passkey, letter])
     db.session.flush()
     bundle = offers.make_bundle("Both", [film, music], Money(1490, "EUR"))
     coupon = coupons.create(CouponWish("Summer", percent=Decimal(25)))
+    gift = Claim(
+        kind=ClaimKind.GIFT,
+        order_id=order.id,
+        line_id=given.id,
+        code=waiting.new_code(),
+        to_email="kay@example.org",
+        send_at=clock.now(),
+        sent_at=clock.now(),
+    )
+    db.session.add_all([gift, License(release_id=music.id, grant_key=given.id)])
+    db.session.flush()
     upload.multipart_id = store.multipart.begin(keys.upload(upload.id))
     tokens_made = {
         "accounts.welcome": tokens.issue(TokenPurpose.REGISTER, f"new{number}@example.org", None)[1],
@@ -378,9 +403,11 @@ def world(app: Flask, store: Any) -> World:
         "address_id": address.id,
         "artist_id": music.artist_id,
         "case_id": case.id,
+        "claim_id": gift.id,
         "code": "en",
         "coupon_id": coupon.id,
         "format_name": "flac",
+        "item_id": cart.items[0].id,
         "letter_id": letter.id,
         "name": "none",
         "number": 1,
@@ -393,6 +420,8 @@ def world(app: Flask, store: Any) -> World:
         "track_id": track.id,
         "upload_id": upload.id,
     }
+    for endpoint in ("show", "take", "make_account"):
+        made.of_endpoint[f"orders.claims.{endpoint}"] = {"token": waiting.path(gift).rpartition("/")[2]}
     for endpoint in ("studio.labels.give", "studio.labels.show", "studio.labels.take"):
         made.of_endpoint[endpoint] = {"account_id": made.people[C.OTHER_EDITOR].id, "label_id": other.id}
     for endpoint in ("storefront.bundle", "studio.bundles.retire"):
