@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
@@ -258,6 +259,47 @@ def audit_verify(head: str | None) -> None:
         click.echo(f"Entry {proof.broken} is broken: {proof.why}. The {proof.entries} before it are whole.", err=True)
         sys.exit(1)
     click.echo(f"{proof.entries} entries, all whole." + (f" Head: {proof.entries}:{proof.head}" if proof.head else ""))
+
+
+@cli.group()
+def ledger() -> None:
+    """Look after the books."""
+
+
+@ledger.command("verify")
+@click.option(
+    "--since", type=click.DateTime(["%Y-%m-%d"]), help="Only orders paid and payments begun since that day (UTC)."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as one JSON object.")
+def ledger_verify(since: datetime | None, as_json: bool) -> None:
+    """Prove that the books balance, that licenses follow them, and that the payment gateway says the same.
+
+    Exit code 1 where anything differs, with what to do about it. Nothing is changed.
+    """
+    from app.factory import create_app
+    from app.orders import commands
+
+    with create_app(load_settings()).app_context():
+        clean = commands.verify(since=since.replace(tzinfo=UTC) if since else None, as_json=as_json)
+    if not clean:
+        sys.exit(1)
+
+
+@ledger.command("follow")
+@click.argument("names", nargs=-1, required=True)
+def ledger_follow(names: tuple[str, ...]) -> None:
+    """Bring the books of payments (by id) or orders (by number) to what the gateway says, and their licenses along."""
+    from app.core.errors import WavecrateError
+    from app.factory import create_app
+    from app.orders import verifying
+
+    with create_app(load_settings()).app_context():
+        for name in names:
+            try:
+                verifying.follow(name)
+            except WavecrateError as error:
+                raise click.ClickException(f"{name}: {error}") from error
+    click.echo("Done. “wavecrate ledger verify” says whether anything is left.")
 
 
 def _run_supervised(port: int, work: Callable[[Supervisor], bool | None]) -> None:

@@ -25,6 +25,7 @@ FEATURES = (
     "discovery",
     "media",
     "pricing",
+    "ledger",
     "accounts",
     "letters",
     "audit",

@@ -40,6 +40,6 @@ def count() -> int:
 
 
 def offer_ids() -> set[str]:
-    """The offers in the visitor's cart."""
+    """The offers in the visitor's cart that they mean to keep themselves."""
     found = cart()
-    return {item.offer_id for item in found.items} if found else set()
+    return {item.offer_id for item in found.items if not item.is_gift} if found else set()

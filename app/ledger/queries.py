@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from sqlalchemy import func, select
 
 from app.core.db import db
+from app.core.money import Money
 from app.ledger.models import Book, Entry, EntryKind, Posting
 
 
 @dataclass
 class PaymentTotals:
-    """What the books have of a payment, in its own minor units."""
+    """What the books have of a payment, in its own minor units; `fee` in the account's own currency, None: unknown."""
 
     captured: int = 0
     refunded: int = 0
     disputed: int = 0
+    currency: str | None = None
+    fee: Money | None = None
     keys: set[str] = field(default_factory=set)
 
 
@@ -50,19 +54,53 @@ def written(key: str) -> bool:
 
 def of_payment(payment_id: str) -> PaymentTotals:
     """What the books have of a payment."""
+    return of_payments([payment_id]).get(payment_id, PaymentTotals())
+
+
+def of_payments(payment_ids: Collection[str]) -> dict[str, PaymentTotals]:
+    """What the books have of each payment that is in them."""
     rows = db.session.execute(
-        select(Entry.key, Entry.kind, func.sum(Posting.minor))
+        select(Entry.payment_id, Entry.key, Entry.kind, Posting.currency, func.sum(Posting.minor))
         .join(Posting, Posting.entry_id == Entry.id)
-        .where(Entry.payment_id == payment_id, Posting.account == Book.GATEWAY)
-        .group_by(Entry.id)
-    )
-    totals = PaymentTotals()
-    for key, kind, minor in rows:
+        .where(Entry.payment_id.in_(payment_ids), Posting.account == Book.GATEWAY)
+        .group_by(Entry.id, Posting.currency)
+    ).all()
+    found: dict[str, PaymentTotals] = {payment_id: PaymentTotals() for payment_id, *_rest in rows if payment_id}
+    for payment_id, key, kind, currency, minor in rows:
+        totals = found[payment_id or ""]
         totals.keys.add(key)
         if kind == EntryKind.PAYMENT:
-            totals.captured += int(minor)
+            totals.captured, totals.currency = totals.captured + int(minor), currency
+        elif kind == EntryKind.FEE:
+            totals.fee = Money(-int(minor), currency)
         elif kind in (EntryKind.REFUND, EntryKind.REFUND_FAILED):
             totals.refunded -= int(minor)
         elif kind in (EntryKind.DISPUTE, EntryKind.DISPUTE_WON):
             totals.disputed -= int(minor)
-    return totals
+    return found
+
+
+def unapplied(payment_id: str) -> list[Money]:
+    """What came in by a payment for nothing that was sold and wasn't given back, by currency."""
+    rows = db.session.execute(
+        select(Posting.currency, func.sum(Posting.minor))
+        .join(Entry, Entry.id == Posting.entry_id)
+        .where(Entry.payment_id == payment_id, Posting.account == Book.UNAPPLIED)
+        .group_by(Posting.currency)
+    )
+    return [Money(-int(minor), currency) for currency, minor in rows if minor]
+
+
+def payments_of(order_id: str) -> list[str]:
+    """The gateway's names of every payment the books have for an order."""
+    named = db.session.scalars(
+        select(Entry.payment_id)
+        .where(Entry.order_id == order_id, Entry.kind == EntryKind.PAYMENT)
+        .order_by(Entry.number)
+    )
+    return [each for each in named if each is not None]
+
+
+def of_order(order_id: str) -> list[Entry]:
+    """Every entry about an order, oldest first."""
+    return list(db.session.scalars(select(Entry).where(Entry.order_id == order_id).order_by(Entry.number)))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, or_, select
 
 from app.core.db import db
-from app.letters.models import Letter
+from app.letters.models import Letter, LetterState
 
 
 def letter(letter_id: str) -> Letter | None:
@@ -23,7 +24,21 @@ def latest(*, before: Letter | None = None, limit: int = 50) -> Sequence[Letter]
     return db.session.scalars(wanted).all()
 
 
+def about(subjects: Collection[str], *, since: datetime) -> Sequence[Letter]:
+    """Letters since then whose key names one of these ids (`receipt:<id>`, `claim:<id>:…`), oldest first."""
+    named = or_(*(func.split_part(Letter.key, ":", part).in_(subjects) for part in (2, 3)))
+    return db.session.scalars(
+        select(Letter).where(Letter.created_at >= since, named).order_by(Letter.created_at, Letter.id)
+    ).all()
+
+
 def of_account(account_id: str) -> Sequence[Letter]:
     """Letters to a person, the oldest first."""
     wanted = select(Letter).where(Letter.account_id == account_id).order_by(Letter.created_at, Letter.id)
     return db.session.scalars(wanted).all()
+
+
+def ended_badly(key: str) -> bool:
+    """Whether the last letter whose key begins so could not be delivered."""
+    newest = select(Letter.state).where(Letter.key.startswith(key, autoescape=True)).order_by(Letter.created_at.desc())
+    return db.session.scalar(newest.limit(1)) == LetterState.FAILED

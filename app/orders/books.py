@@ -19,6 +19,7 @@ from app.payments.contract import Dispute, DisputeState, Payment, Refund
 from app.pricing.rounding import apportion
 
 _EARNED = (Book.GIFTS, Book.SALES)
+_SOLD = (*_EARNED, Book.TAX)
 
 
 def sold(order: Order, at: datetime) -> None:
@@ -93,18 +94,25 @@ def _given_back(order: Order | None, refund: Refund) -> list[Post]:
     if order is None:
         return [Post(Book.UNAPPLIED, refund.amount)]
     money = ledger.line_money(order.id)
+    # What a bank holds of a line doesn't count here: given back and disputed, it is gone twice until that is decided.
+    room = {line_id: sum(max(0, held.get(book, 0)) for book in _SOLD) for line_id, held in money.items()}
     wished = next((each.lines for each in queries.refunds_of(order.id) if each.id == refund.key), {})
     if sum(wished.values()) != refund.amount.minor:
-        wished = _shares(refund.amount.minor, money)
+        wished = {}
+    shares = {line_id: min(minor, room.get(line_id, 0)) for line_id, minor in wished.items()}
+    # What wasn't wished of a line, or is gone from it already, is gone from the others.
+    room = {line_id: minor - shares.get(line_id, 0) for line_id, minor in room.items()}
+    rest = refund.amount.minor - sum(shares.values())
+    spread = apportion(min(rest, sum(room.values())), room)
+    over = rest - sum(spread.values())
     posts = []
-    for line_id, minor in wished.items():
-        held = money.get(line_id, {})
-        earned, tax = sum(held.get(book, 0) for book in _EARNED), held.get(Book.TAX, 0)
-        taxed = apportion(min(minor, earned + tax), {"tax": max(0, tax), "net": max(0, earned)})["tax"]
+    for line_id, held in money.items():
+        minor = shares.get(line_id, 0) + spread[line_id]
+        earned, tax = (sum(max(0, held.get(book, 0)) for book in books) for books in (_EARNED, (Book.TAX,)))
+        taxed = apportion(minor, {"tax": tax, "net": earned})["tax"] if minor else 0
         from_gifts = min(max(0, held.get(Book.GIFTS, 0)), minor - taxed)
         for book, part in ((Book.TAX, taxed), (Book.GIFTS, from_gifts), (Book.SALES, minor - taxed - from_gifts)):
             posts.append(Post(book, Money(part, order.currency), line_id))
-    over = refund.amount.minor - sum(wished.values())
     return [*posts, Post(Book.LOSSES, Money(over, order.currency))]
 
 

@@ -16,7 +16,7 @@ class CodeForm(FlaskForm):
     """The code on a gift."""
 
     code = StringField(
-        _("Code"),
+        _("Gift code"),
         description=_("16 letters and digits, like ABCD-EFGH-JKLM-NPQR; blanks and small letters don’t matter."),
         validators=[InputRequired(_("Type the code.")), Length(max=60)],
         render_kw={

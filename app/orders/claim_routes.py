@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, abort, current_app, flash, make_response, redirect, render_template, url_for
+from flask import Blueprint, Response, flash, make_response, redirect, render_template, url_for
 from flask_babel import gettext as _
-from flask_login import current_user
 
 from app.accounts import limits, login
 from app.accounts import service as accounts
@@ -17,10 +16,12 @@ from app.core.auth import Access, access
 from app.core.db import transaction
 from app.core.errors import NotFound, WavecrateError
 from app.core.i18n import locale_code
+from app.core.store import settings
 from app.letters import invoice as paper
+from app.letters import queries as letters
 from app.orders import claims, correspondence, invoices, visitor, waiting
 from app.orders.claim_forms import CodeForm, GiftForm
-from app.orders.models import Claim, ClaimKind, Order
+from app.orders.models import Claim, ClaimKind, Order, OrderRefund
 
 blueprint = Blueprint("claims", __name__)
 
@@ -130,6 +131,8 @@ def gift(order_id: str, claim_id: str) -> Any:
         standing=claims.standing(found),
         link=waiting.link(found),
         code=waiting.shown(found),
+        typed_at=f"{settings().base_url}{url_for('orders.claims.code')}",
+        undelivered=letters.ended_badly(correspondence.key_of(found)),
         form=form,
     )
     return _for_nobody_else(page), 422 if form.is_submitted() else 200
@@ -161,10 +164,20 @@ def invoice(order_id: str) -> Any:
         raise _unseen()
     if not invoices.has_invoice(order):
         raise NotFound(_("This order has no invoice: nothing was paid for it."))
-    data = invoices.invoice(order)
-    answer = Response(paper.render(data), content_type="application/pdf")
-    answer.headers["Content-Disposition"] = f'attachment; filename="{paper.filename(data)}"'
-    return _for_nobody_else(answer)
+    return _pdf(invoices.invoice(order))
+
+
+@blueprint.get("/orders/<order_id>/credit-notes/<refund_id>.pdf")
+@access(Access.PUBLIC)
+def credit_note(order_id: str, refund_id: str) -> Any:
+    """What takes back a part of the invoice: to who bought it, and to who may read orders."""
+    order = visitor.order_for(viewer(), order_id)
+    if order is None:
+        raise _unseen()
+    found = next((data for refund, data in invoices.credit_notes(order) if refund.id == refund_id), None)
+    if found is None:
+        raise NotFound(_("Nothing of this invoice was given back by that."))
+    return _pdf(found)
 
 
 @blueprint.app_template_global("claims_of")
@@ -191,6 +204,17 @@ def _bought_here(order: Order) -> bool:
 @blueprint.app_template_global("has_invoice")
 def _has_invoice(order: Order) -> bool:
     return invoices.has_invoice(order)
+
+
+@blueprint.app_template_global("credit_notes")
+def _credit_notes(order: Order) -> list[tuple[OrderRefund, paper.InvoiceData]]:
+    return invoices.credit_notes(order)
+
+
+def _pdf(data: paper.InvoiceData) -> Response:
+    answer = Response(paper.render(data), content_type="application/pdf")
+    answer.headers["Content-Disposition"] = f'attachment; filename="{paper.filename(data)}"'
+    return _for_nobody_else(answer)
 
 
 def _claim_page(found: Claim, token: str, form: WelcomeForm | None = None) -> Response:
@@ -233,8 +257,6 @@ def _of_giver(order_id: str, claim_id: str) -> Claim:
     """The claim, for who bought it; to who merely runs the shop, its code is nothing to see."""
     order = visitor.order_for(viewer(), order_id)
     if order is None or not _bought_here(order):
-        if not current_user.is_authenticated:
-            abort(current_app.login_manager.unauthorized())  # type: ignore[attr-defined]
         raise _unseen()
     found = next((each for each in waiting.of_order(order.id) if each.id == claim_id), None)
     if found is None:
@@ -243,6 +265,8 @@ def _of_giver(order_id: str, claim_id: str) -> Claim:
 
 
 def _unseen() -> NotFound:
+    if viewer() is None:
+        return NotFound(_("There is no such order here. If you bought it with an account, sign in first."))
     return NotFound(_("There is no such order."))
 
 
@@ -250,5 +274,4 @@ def _for_nobody_else(page: Any) -> Response:
     """Not to be kept by any cache: it holds what only its reader may see."""
     answer = make_response(page)
     answer.headers["Cache-Control"] = "private, no-store"
-    answer.headers["Referrer-Policy"] = "no-referrer"  # the address is the key
     return answer

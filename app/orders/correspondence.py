@@ -22,7 +22,7 @@ from app.core.store import settings
 from app.ledger import queries as ledger
 from app.letters import service as letters
 from app.letters.invoice import InvoiceData
-from app.orders import invoices, preorders, waiting
+from app.orders import invoices, preorders, remedies, waiting
 from app.orders.models import Case, CaseKind, Claim, ClaimKind, Order, OrderLine, OrderRefund, OrderState, RefundOrigin
 
 
@@ -131,6 +131,12 @@ def giver_of(claim: Claim) -> str:
     return (claim.line.gift_from if claim.line is not None else None) or _name(claim.order)
 
 
+def key_of(claim: Claim) -> str:
+    """How the keys of its letters begin: one for each address and code it had, and neither is to be read from it."""
+    what = hashlib.sha256(f"{claim.code} {claim.to_email}".encode()).hexdigest()[:16]
+    return f"claim:{claim.id}:{what}"
+
+
 def claim_letter(claim: Claim, *, again: str = "") -> None:
     """The letter of whatever waits. `again` makes it another letter than the one before."""
     (gift if claim.kind == ClaimKind.GIFT else guest)(claim, again=again)
@@ -186,7 +192,7 @@ def case_raised(case: Case) -> None:
     """To whoever runs the shop: something only a person can decide. Said in the shop's own language."""
     order = db.session.get(Order, case.order_id) if case.order_id else None
     number = order.number if order is not None else None
-    link = f"{settings().base_url}/orders/{case.order_id}" if case.order_id else settings().base_url
+    link = f"{settings().base_url}/staff/cases/{case.id}"
     if case.kind == CaseKind.DISPUTE:
         amount, currency = str(case.facts["amount"]).split()
         context = {"amount": parse_money(amount, currency), "reason": str(case.facts.get("reason") or "—"), "due": None}
@@ -197,7 +203,7 @@ def case_raised(case: Case) -> None:
         facts = [[words.get(name, name), str(value)] for name, value in case.facts.items() if value not in ("", None)]
         if case.payment_id:
             facts.append([_("Payment"), case.payment_id])
-        what = _case_words(case.kind)
+        what = remedies.title(case.kind)
     letters.tell_operator("case", {"number": number, "what": what, "facts": facts, "link": link}, key=f"case:{case.id}")
 
 
@@ -255,23 +261,11 @@ def _released_on(line: OrderLine) -> Any:
 
 
 def _claim_key(claim: Claim, again: str) -> str:
-    """One letter for each address and code it had; what it opens is not to be read from its key."""
-    what = hashlib.sha256(f"{claim.code} {claim.to_email}".encode()).hexdigest()[:16]
-    return ":".join(part for part in ("claim", claim.id, what, again) if part)
+    return f"{key_of(claim)}:{again}" if again else key_of(claim)
 
 
 def _order_link(order: Order) -> str:
     return f"{settings().base_url}/orders/{order.id}"
-
-
-def _case_words(kind: str) -> str:
-    return {
-        CaseKind.MISMATCH: _("What was paid is not what was ordered. Nothing was granted."),
-        CaseKind.REFUND_REFUSED: _("A refund was not carried out, or its money came back."),
-        CaseKind.DISPUTE: _("A buyer’s bank disputes a payment."),
-        CaseKind.COUNTRY: _("The evidence for the buyer’s country does not agree."),
-        CaseKind.BOOKS: _("The ledger and the payment service do not say the same."),
-    }[CaseKind(kind)]
 
 
 def _fact_words() -> dict[str, str]:

@@ -6,6 +6,7 @@ from app.core.db import db
 from app.discovery import service as discovery
 from app.discovery.models import EventKind
 from app.ledger import queries as ledger
+from app.ledger.models import Book
 from app.licenses import service as licenses
 from app.orders import books, queries
 from app.orders.models import Order, OrderLine, OrderRefund, OrderState, RefundState
@@ -21,21 +22,30 @@ def left(order: Order) -> dict[str, int]:
     return found
 
 
+def expected(order: Order) -> dict[str, bool] | None:
+    """Whether each line's licenses are to stand, by line; None where nothing can be said yet: it isn't paid, or was
+    paid before there was a ledger and its payment has yet to be asked for."""
+    if order.paid_at is None or (order.total_minor and not ledger.written(f"order:{order.id}")):
+        return None
+    remaining = left(order)
+    return {line.id: line.price_minor == 0 or remaining[line.id] > 0 for line in order.lines}
+
+
 def apply(order: Order) -> None:
     """Make the order's licenses, and its state, what the ledger says; `order` is locked.
 
     What costs nothing stands once the order is paid. An order that was paid before there was a ledger is left alone
     until its payment has been asked for.
     """
-    if order.paid_at is None or (order.total_minor and ledger.entry(f"order:{order.id}") is None):
+    standing = expected(order)
+    if standing is None:
         return
     of_payment = ledger.of_payment(order.payment_id) if order.payment_id else None
     if of_payment is not None:
         all_back = of_payment.captured > 0 and of_payment.refunded >= of_payment.captured
         order.state = OrderState.REFUNDED if all_back else OrderState.PAID
-    remaining = left(order)
     for line in order.lines:
-        stands = line.price_minor == 0 or remaining[line.id] > 0
+        stands = standing[line.id]
         reason = "" if stands else _why(order, line)
         changed = [licenses.set_standing(key, stands, reason) for key, _release, _track in line.grants]
         if any(changed) and order.account_id is not None and not line.is_gift:
@@ -55,5 +65,5 @@ def _asked(order: Order) -> list[OrderRefund]:
 
 def _why(order: Order, line: OrderLine) -> str:
     accounts = ledger.line_money(order.id).get(line.id, {})
-    disputed = any(minor < 0 for minor in accounts.values())
+    disputed = accounts.get(Book.DISPUTES) or accounts.get(Book.LOSSES)
     return "the buyer's bank took the money back" if disputed else "refunded"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from flask_babel import gettext as _
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app.cart import service as carts
 from app.catalog.models import OfferKind
@@ -46,6 +46,7 @@ def follow(order: Order | None, payment: Payment, checkout: CheckoutStatus | Non
     elif order.payment_id != payment.id and refunds.ask_stray(order, payment, "paid twice for one order"):
         log.warning("order %s (%s) was paid twice; %s goes back", order.number, order.id, payment.id)
     books.follow(order, payment)
+    claims.earn(order)
     refunds.heard(order, payment)
     for dispute in payment.disputes:
         cases.raise_case(
@@ -129,6 +130,7 @@ def _difference(
 def _mismatch(order: Order | None, payment: Payment, wrong: dict[str, str], *, live: bool) -> None:
     if order is not None and order.payment_id == payment.id:
         books.follow(order, payment)  # it was right when it was paid, and the books go on
+        claims.earn(order)
         refunds.heard(order, payment)
         entitlement.apply(order)
         return
@@ -170,22 +172,22 @@ def _is_owned(order: Order, line: OrderLine) -> bool:
     two purchases of one thing the first doesn't see the second."""
     if line.is_gift or line.offer.kind == OfferKind.RENTAL:
         return False
-    mine = select(License).where(License.revoked_at.is_(None), License.rental_days.is_(None))
+    mine = select(License.grant_key, License.release_id, License.track_id).where(
+        License.revoked_at.is_(None), License.rental_days.is_(None)
+    )
     if order.account_id is not None:
         mine = mine.where(License.account_id == order.account_id)
     else:
-        keys = [
-            key
-            for other in db.session.scalars(
-                select(Order).where(Order.account_id.is_(None), Order.email == order.email, Order.paid_at.is_not(None))
-            )
-            for sold in other.lines
-            if not sold.is_gift
-            for key, _release, _track in sold.grants
-        ]
-        mine = mine.where(License.grant_key.in_(keys))
+        sold = (
+            select(OrderLine.id)
+            .join(Order, Order.id == OrderLine.order_id)
+            .where(Order.account_id.is_(None), Order.paid_at.is_not(None))
+            .where(func.lower(Order.email) == order.email.lower())
+            .where(OrderLine.gift_to.is_(None))
+        )
+        mine = mine.where(func.split_part(License.grant_key, ":", 1).in_(sold))
     granted = {key: (release_id, track_id) for key, release_id, track_id in line.grants}
-    held = [each for each in db.session.scalars(mine).unique() if each.grant_key not in granted]
+    held = [each for each in db.session.execute(mine) if each.grant_key not in granted]
     return all(
         any(
             each.release_id == release_id

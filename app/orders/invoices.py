@@ -16,7 +16,8 @@ from app.core.store import settings
 from app.ledger import queries as ledger
 from app.ledger.models import Book
 from app.letters.invoice import InvoiceData, InvoiceLine, Party, TaxTotal
-from app.orders.models import Order, OrderLine, OrderRefund
+from app.orders import queries
+from app.orders.models import Order, OrderLine, OrderRefund, RefundState
 from app.pricing.rounding import apportion
 
 Part = tuple[int, int]
@@ -47,6 +48,18 @@ def invoice(order: Order) -> InvoiceData:
 def credit_note(order: Order, parts: Mapping[str, Part], number: str, on: date) -> InvoiceData:
     """What takes back these parts of an order's lines."""
     return _data(order, number, on, parts, corrects=number_of(order))
+
+
+def credit_notes(order: Order) -> list[tuple[OrderRefund, InvoiceData]]:
+    """What was given back of its invoice by the shop's own refunds, oldest first."""
+    found = []
+    for refund in queries.refunds_of(order.id) if has_invoice(order) else []:
+        if refund.state == RefundState.DONE and refund.settled_at is not None:
+            parts = given_back(order, refund, refund.amount_minor, refund.gateway_id)
+            if any(sum(part) > 0 for part in parts.values()):
+                number = refund_number(order, refund, refund.gateway_id)
+                found.append((refund, credit_note(order, parts, number, refund.settled_at.date())))
+    return found
 
 
 def refund_number(order: Order, refund: OrderRefund | None, reference: str | None) -> str:

@@ -40,8 +40,8 @@ def place(cart: Cart, *, account: Account | None, email: str, locale: str, expec
     """Make a pending order of the cart, at the prices of this moment, in the caller's transaction.
 
     `email` is where it is sent; a guest's is all that is known of them. `expected` is the total the buyer was shown
-    (None: whatever it comes to): an order for another amount is not what they agreed to. Raises CartChanged, TooLittle, or
-    CouponRefused where somebody else was faster; the caller's transaction must then be rolled back.
+    (None: whatever it comes to): an order for another amount is not what they agreed to. Raises CartChanged, TooLittle,
+    or CouponRefused where somebody else was faster; the caller's transaction must then be rolled back.
     """
     # Before the cart: whoever takes in a payment locks in that order, too. A refund of what gives a credit waits.
     locks.buyer(account.id if account is not None else email.lower())

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from sqlalchemy import func, or_, select
 
 from app.accounts.models import Account
+from app.core import clock
 from app.core.auth import Permission
 from app.core.db import db
-from app.orders.models import Order, OrderLine, OrderRefund, OrderState
+from app.licenses import queries as licenses
+from app.orders.models import Case, Order, OrderLine, OrderRefund, OrderState
+
+CASES_PAGE = 50
 
 
 def order_for(viewer: Account, order_id: str) -> Order | None:
@@ -64,6 +70,35 @@ def has_ordered(account_id: str) -> bool:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class TaxOf:
+    """What of an order was taxed at one rate, in minor units."""
+
+    country: str
+    percent: Decimal
+    name: str
+    net: int
+    tax: int
+
+
+def tax_of(order: Order) -> list[TaxOf]:
+    """The order's tax by rate."""
+    sums: dict[tuple[str, Decimal, str], tuple[int, int]] = {}
+    for line in order.lines:
+        if line.tax_rate is not None:
+            key = (line.tax_country or "", line.tax_rate, line.tax_name or "VAT")
+            net, tax = sums.get(key, (0, 0))
+            sums[key] = (net + line.net_minor, tax + line.tax_minor)
+    return [TaxOf(*key, *sums[key]) for key in sorted(sums)]
+
+
+def playable(order: Order) -> set[str]:
+    """The lines of which something can be played now by whoever holds its license."""
+    now = clock.now()
+    keys = {key: line.id for line in order.lines for key, _release, _track in line.grants}
+    return {keys[key] for key, license_ in licenses.granted(keys).items() if license_.stands(now)}
+
+
 def crediting(order: Order) -> list[OrderLine]:
     """Lines that took something off for one of this order's ("complete the album"), of orders that are paid or may be.
 
@@ -92,3 +127,32 @@ def waiting(before: datetime, limit: int) -> list[Order]:
             .limit(limit)
         )
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """One page of cases; `number` counts from 1."""
+
+    cases: list[Case]
+    number: int
+    total: int
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are, at least one."""
+        return max(1, -(-self.total // CASES_PAGE))
+
+
+def cases(*, closed: bool, page: int = 1) -> Cases:
+    """Open cases, oldest first; or closed ones, the latest first."""
+    which = Case.closed_at.is_not(None) if closed else Case.closed_at.is_(None)
+    total = db.session.scalar(select(func.count()).select_from(Case).where(which)) or 0
+    number = min(max(1, page), max(1, -(-total // CASES_PAGE)))
+    order = (Case.closed_at.desc(), Case.number.desc()) if closed else (Case.number,)
+    found = select(Case).where(which).order_by(*order).offset((number - 1) * CASES_PAGE).limit(CASES_PAGE)
+    return Cases(list(db.session.scalars(found)), number, total)
+
+
+def open_cases() -> int:
+    """How many cases wait for a person."""
+    return db.session.scalar(select(func.count()).select_from(Case).where(Case.closed_at.is_(None))) or 0

@@ -21,6 +21,7 @@ from app.pricing.rounding import apportion
 
 CARRY_OUT = "orders.refund"
 REASON_MAX = 500
+GIVEN_BACK_BEFORE = "all of it was given back before"
 
 
 class NotRefundable(Conflict):
@@ -49,17 +50,30 @@ def ask(
                     most=f"{Money(most.get(line_id, 0), order.currency).decimal} {order.currency}",
                 )
             )
-    made = _row(order, order.payment_id, wanted, sum(wanted.values()), reason, origin, asked_by)
+    amount = Money(sum(wanted.values()), order.currency)
+    made = _row(order, order.payment_id, wanted, amount, reason, origin, asked_by)
     entitlement.apply(order)
     return made
 
 
-def ask_stray(order: Order, payment: Payment, reason: str) -> OrderRefund | None:
-    """Have a payment that bought nothing given back whole; None where it is on its way, or there is nothing left."""
+def ask_stray(
+    order: Order,
+    payment: Payment,
+    reason: str,
+    *,
+    origin: RefundOrigin = RefundOrigin.DUPLICATE,
+    asked_by: str | None = None,
+) -> OrderRefund | None:
+    """Have a payment that bought nothing given back whole; None where it is on its way, or there is nothing left.
+
+    The shop itself tries once; a person may try again what failed.
+    """
     rest = payment.captured.minor - payment.refunded.minor - payment.disputed.minor
-    if rest <= 0 or any(each.payment_id == payment.id for each in queries.refunds_of(order.id)):
+    before = [each.state for each in queries.refunds_of(order.id) if each.payment_id == payment.id]
+    counted = before if origin == RefundOrigin.DUPLICATE else [each for each in before if each == RefundState.ASKED]
+    if rest <= 0 or counted:
         return None
-    return _row(order, payment.id, {}, rest, reason, RefundOrigin.DUPLICATE, None)
+    return _row(order, payment.id, {}, Money(rest, payment.captured.currency), reason, origin, asked_by)
 
 
 def refundable(order: Order) -> dict[str, int]:
@@ -68,6 +82,9 @@ def refundable(order: Order) -> dict[str, int]:
     remaining = entitlement.left(order)
     credited: dict[str, int] = {}
     for other in queries.crediting(order):
+        # What was taken off an album that has been given back itself was taken off nothing.
+        if other.order.paid_at is not None and entitlement.left(other.order)[other.id] <= 0:
+            continue
         for credit in other.credits:
             credited[credit["line"]] = credited.get(credit["line"], 0) + credit["minor"]
     return {
@@ -107,7 +124,7 @@ def carried_out(refund: OrderRefund, order: Order, made: Refund | None) -> None:
         return
     refund.settled_at = clock.now()
     if made is None:
-        refund.state, refund.error = RefundState.FAILED, "all of it was given back before"
+        refund.state, refund.error = RefundState.FAILED, GIVEN_BACK_BEFORE
     else:
         _settle(refund, order, made)
     db.session.flush()
@@ -150,7 +167,7 @@ def _row(
     order: Order,
     payment_id: str,
     lines: Mapping[str, int],
-    minor: int,
+    amount: Money,
     reason: str,
     origin: RefundOrigin,
     asked_by: str | None,
@@ -161,8 +178,8 @@ def _row(
         origin=origin,
         asked_by=asked_by,
         reason=reason[:REASON_MAX],
-        currency=order.currency,
-        amount_minor=minor,
+        currency=amount.currency,
+        amount_minor=amount.minor,
         lines=dict(lines),
         state=RefundState.ASKED,
     )

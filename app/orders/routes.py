@@ -19,7 +19,7 @@ from app.core.errors import NotFound
 from app.core.i18n import locale_code
 from app.core.money import BadAmount, Money
 from app.core.store import settings
-from app.orders import claim_routes, placing, queries, settlement
+from app.orders import after_sales, case_pages, claim_routes, placing, queries, settlement, staff_pages
 from app.orders import visitor as visible
 from app.orders.models import Order, OrderState
 from app.payments import methods, stripe_gateway
@@ -28,6 +28,9 @@ from app.pricing import coupons
 
 blueprint = Blueprint("orders", __name__)
 blueprint.register_blueprint(claim_routes.blueprint)
+blueprint.register_blueprint(after_sales.blueprint)
+blueprint.register_blueprint(staff_pages.blueprint)
+blueprint.register_blueprint(case_pages.blueprint)
 
 _ASK_AFTER = 3  # polls without a webhook, a second each, before the gateway is asked
 _SLOWER_AFTER, _GIVE_UP_AFTER = 10, 60
@@ -99,7 +102,14 @@ def status(order_id: str) -> Any:
 @access(Access.PUBLIC)
 def show(order_id: str) -> str:
     """An order: what it holds and what became of it."""
-    return render_template("orders/show.html", order=_order_of_viewer(order_id), OrderState=OrderState)
+    order = _order_of_viewer(order_id)
+    return render_template(
+        "orders/show.html",
+        order=order,
+        OrderState=OrderState,
+        rates=queries.tax_of(order),
+        playable=queries.playable(order),
+    )
 
 
 @blueprint.get("/orders")

@@ -238,7 +238,8 @@ def _effect(order: Order | None, seen: _Seen) -> Order | None:
         order.settled_at = clock.now()
     if seen.payment is not None:
         fulfilment.follow(order, seen.payment, checkout, live=gateway.livemode())
-    elif checkout is not None and order is not None and order.checkout_id == checkout.id:
+    elif checkout is not None and order is not None and order.checkout_id in (None, checkout.id):
+        # None: whoever opened the page died before it was noted; nobody was shown its address.
         if checkout.expired or checkout.failed:
             fulfilment.cancel(order)
         if checkout.failed:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from app.core.queue import DEFAULT, PATIENCE, periodic, queue_context, task
-from app.orders import refunds, settlement, sweeping
+from app.core.queue import BACKOFF, DEFAULT, PATIENCE, periodic, queue_context, task
+from app.orders import refunds, settlement, sweeping, verifying
 
 
 @task(name=refunds.CARRY_OUT, queue=DEFAULT, retry=PATIENCE)
@@ -19,3 +19,11 @@ def sweep(timestamp: int = 0) -> None:
     """Every minute: bring to its end what was left half-way."""
     with queue_context():
         sweeping.sweep()
+
+
+@periodic(cron="41 3 * * *")
+@task(name="orders.verify", queue=DEFAULT, retry=BACKOFF, lock="orders.verify", queueing_lock="orders.verify")
+def verify(timestamp: int = 0) -> None:
+    """Every night: hold the books against the gateway's list; a case says what differs."""
+    with queue_context():
+        verifying.nightly()

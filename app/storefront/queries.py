@@ -14,6 +14,7 @@ from app.catalog.models import Genre, Kind, Offer, Release, Track
 from app.core.db import db
 from app.discovery import queries as discovery
 from app.licenses import queries as licenses
+from app.licenses.models import License
 from app.licenses.queries import Owned
 from app.media import queries as media
 from app.playback.models import ResumePosition
@@ -52,6 +53,8 @@ class ReleasePage:
     owned_releases: set[str] = field(default_factory=set)
     wished: bool = False
     bundles: list[Offer] = field(default_factory=list)
+    may_play: set[str] = field(default_factory=set)
+    rented: License | None = None
 
     @property
     def owned(self) -> bool:
@@ -62,6 +65,11 @@ class ReleasePage:
     def owned_some(self) -> bool:
         """Whether at least one track is theirs."""
         return any(track.id in self.owned_tracks for track in self.release.tracks)
+
+    @property
+    def complete(self) -> bool:
+        """Whether buying the rest of it costs less for what they have."""
+        return self.owned_some and self.offer is not None and not self.offer.is_free
 
     @property
     def track_offers(self) -> dict[str, Offer]:
@@ -134,6 +142,8 @@ def release_page(release: Release, account_id: str | None) -> ReleasePage:
         owned_releases=licenses.owned_release_ids(account_id),
         wished=wishlist.is_wished(account_id, release.id),
         bundles=[bundle for bundle in catalog.bundles(release.id) if bundle.on_sale],
+        may_play=licenses.playable_track_ids(account_id) & set(ids),
+        rented=licenses.rentals(account_id).get(release.id),
     )
 
 
@@ -142,7 +152,8 @@ def visible_release(release_id: str, viewer: Account | None) -> Release | None:
     found = catalog.release(release_id, include_drafts=True)
     if found is None or found.is_published or rights.may_edit(viewer, found):
         return found
-    mine = licenses.owned_track_ids(viewer.id if viewer else None)
+    account_id = viewer.id if viewer else None
+    mine = licenses.owned_track_ids(account_id) | licenses.playable_track_ids(account_id)
     return found if any(track.id in mine for track in found.tracks) else None
 
 
@@ -165,7 +176,7 @@ def left_off(account_id: str) -> list[Left]:
         .where(ResumePosition.account_id == account_id, ResumePosition.position_ms > 0)
         .order_by(ResumePosition.updated_at.desc())
     )
-    mine = licenses.owned_track_ids(account_id)
+    mine = licenses.playable_track_ids(account_id)
     positions = {track_id: position for track_id, position in rows if track_id in mine}
     tracks = catalog.tracks_by_ids(list(positions)[:LEFT_OFF])
     return [Left(track, positions[track.id]) for track in tracks]

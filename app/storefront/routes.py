@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from flask import Blueprint, render_template, request, url_for
@@ -17,6 +18,7 @@ from app.core.errors import NotFound
 from app.core.store import settings
 from app.discovery import queries as discovery
 from app.licenses import queries as licenses
+from app.orders import queries as orders
 from app.storefront import queries
 
 blueprint = Blueprint("storefront", __name__)
@@ -46,6 +48,16 @@ class Shell:
     def cart_count(self) -> int:
         """How many things lie in the cart."""
         return visitor.count()
+
+    @cached_property
+    def cart_offer_ids(self) -> set[str]:
+        """The offers in the cart, for the visitor themselves."""
+        return visitor.offer_ids()
+
+    @cached_property
+    def owned_ids(self) -> set[str]:
+        """The releases that are the visitor's for good."""
+        return licenses.owned_release_ids(_account_id())
 
     @property
     def cart_url(self) -> str:
@@ -92,6 +104,11 @@ class Shell:
     def coupons_url(self) -> str | None:
         """The coupons, for those who may."""
         return url_for("pricing.index") if may(Permission.PRICES_WRITE) else None
+
+    @property
+    def open_cases(self) -> int:
+        """How many cases wait for a person."""
+        return orders.open_cases()
 
     @property
     def studio_url(self) -> str | None:

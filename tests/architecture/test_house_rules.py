@@ -27,6 +27,9 @@ ENTRY_POINTS = {
     "people.py",
     "second.py",
     "control.py",
+    "after_sales.py",
+    "staff_pages.py",
+    "case_pages.py",
 }
 
 

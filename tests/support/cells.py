@@ -21,6 +21,7 @@ from werkzeug.test import TestResponse
 
 from app.accounts import addresses, tokens
 from app.accounts.models import Account, Passkey, Role, TokenPurpose
+from app.cart.models import Cart, CartItem
 from app.catalog import offers, rights
 from app.catalog import service as catalog
 from app.catalog.models import Kind
@@ -29,8 +30,10 @@ from app.core.db import db
 from app.core.money import Money
 from app.letters import invoice
 from app.letters.models import Letter, LetterState
+from app.licenses.models import License
 from app.media.models import Subtitle
-from app.orders.models import Order, OrderLine, OrderState
+from app.orders import waiting
+from app.orders.models import Case, CaseKind, Claim, ClaimKind, Order, OrderLine, OrderState
 from app.playback.models import PlaySession
 from app.pricing import coupons
 from app.pricing.coupons import CouponWish
@@ -81,8 +84,13 @@ WITHOUT_A_PASSWORD_TYPED = dict.fromkeys(C, Got.REFUSED)
 # Only the customer has a second factor, so only they have use for recovery codes.
 WITHOUT_A_FACTOR = _row({C.CUSTOMER}, Got.REFUSED)
 THE_CUSTOMERS_OWN = _row({C.CUSTOMER}, Got.HIDDEN)
+IN_THE_CUSTOMERS_CART = _row({C.CUSTOMER}, Got.HIDDEN) | {C.ANONYMOUS: Got.HIDDEN}
 THE_CUSTOMERS_FILES = _row({C.CUSTOMER}, Got.REFUSED)
 ORDER = _row({C.CUSTOMER, C.SUPPORT, C.MANAGER, C.ADMIN}, Got.HIDDEN)
+# A guest's is shown to the browser that ordered it: here, nobody has.
+THE_CUSTOMERS_OR_A_GUESTS = _row({C.CUSTOMER}, Got.HIDDEN, ANONYMOUS=Got.HIDDEN)
+# Whoever isn't signed in may be a guest who bought in another browser: there is nothing to tell them.
+INVOICE = ORDER | {C.ANONYMOUS: Got.HIDDEN}
 PLAY = _row({C.CUSTOMER, C.EDITOR, C.MANAGER, C.ADMIN}, Got.REFUSED)
 STUDIO = _row({C.EDITOR, C.OTHER_EDITOR, C.MANAGER, C.ADMIN}, Got.REFUSED)
 THE_LABELS = _row({C.EDITOR, C.MANAGER, C.ADMIN}, Got.REFUSED, OTHER_EDITOR=Got.HIDDEN)
@@ -134,7 +142,11 @@ EXPECTED: dict[str, Row] = {
     "accounts.second.show_passkey": WITHOUT_A_PASSWORD_TYPED,
     "audit.search": MANAGERS,
     "cart.add": PUBLIC,
+    "cart.change_gift": IN_THE_CUSTOMERS_CART,
     "cart.count": PUBLIC,
+    "cart.give": PUBLIC,
+    "cart.keep_details": PUBLIC,
+    "cart.name_price": IN_THE_CUSTOMERS_CART,
     "cart.remove": PUBLIC,
     "cart.show": PUBLIC,
     "discovery.fans_also_bought": PUBLIC,
@@ -153,11 +165,30 @@ EXPECTED: dict[str, Row] = {
     "letters.source": PUBLIC,
     "media.image": PUBLIC,
     "media.preview": PUBLIC,
+    "ledger.export": MANAGERS,
+    "ledger.index": MANAGERS,
+    "orders.after_sales.ask_for_refund": THE_CUSTOMERS_OR_A_GUESTS,
+    "orders.after_sales.cancel": THE_CUSTOMERS_OR_A_GUESTS,
+    "orders.after_sales.refund": THE_CUSTOMERS_OR_A_GUESTS,
+    "orders.cases.close": MANAGERS,
+    "orders.cases.give_back": MANAGERS,
+    "orders.cases.index": MANAGERS,
+    "orders.cases.show": MANAGERS,
     "orders.checkout": PUBLIC,
+    "orders.claims.code": PUBLIC,
+    "orders.claims.credit_note": INVOICE,
+    "orders.claims.gift": THE_CUSTOMERS_OR_A_GUESTS,
+    "orders.claims.invoice": INVOICE,
+    "orders.claims.make_account": PUBLIC,
+    "orders.claims.send_again": THE_CUSTOMERS_OR_A_GUESTS,
+    "orders.claims.show": PUBLIC,
+    "orders.claims.take": PUBLIC,
     "orders.come_back": ORDER,
     "orders.history": SIGNED_IN,
-    "orders.refund": MANAGERS,
     "orders.show": ORDER,
+    "orders.staff.find": HELPERS,
+    "orders.staff.refund": MANAGERS,
+    "orders.staff.show": HELPERS,
     "orders.status": ORDER,
     "playback.play": PLAY,
     "playback.progress": THE_CUSTOMERS_OWN,
@@ -250,6 +281,8 @@ BODIES: dict[str, Callable[[World], dict[str, Any]]] = {
     "accounts.people.set_role": lambda _w: {"data": {"role": "editor"}},
     "accounts.account.change_password": lambda _w: {"data": {"present": "x", "password": "nine white boats"}},
     "cart.add": lambda w: {"data": {"offer_id": w.values["offer_id"]}},
+    "orders.claims.code": lambda _w: {"data": {"code": "ABCD-EFGH-JKLM-NPQR"}},
+    "orders.claims.gift": lambda _w: {"data": {"to_email": "eve@example.org"}},
     "playback.progress": lambda _w: {"json": {"position_ms": 1000}},
     "studio.publish": lambda _w: {"data": {"when": "ready"}},
     "studio.uploads.sign": lambda _w: {"json": {"sha256": b64encode(bytes(32)).decode()}},
@@ -283,6 +316,8 @@ def world(app: Flask, store: Any) -> World:
     sold = offer(release=music)
     order = Order(
         account_id=customer.id,
+        email=customer.email,
+        locale="en",
         state=OrderState.PAID,
         currency="EUR",
         total_minor=990,
@@ -290,7 +325,8 @@ def world(app: Flask, store: Any) -> World:
         checkout_id=f"cs_{number}",
         payment_id=f"pi_{number}",
     )
-    order.lines = [OrderLine(offer_id=sold.id, title="Tides", price_minor=990)]
+    order.lines = [OrderLine(offer_id=sold.id, title="Tides", list_minor=990, net_minor=990, price_minor=990)]
+    case = Case(kind=CaseKind.DISPUTE, key=f"dispute:{number}")
     play = PlaySession(account_id=customer.id, track_id=track.id, expires_at=clock.now() + timedelta(hours=1))
     upload = Upload(account_id=made.people[C.EDITOR].id, filename="a.wav", size=10, part_size=10, identity="1:0")
     address = addresses.add(customer.id, addresses.Address("Ada", "1 Quay", "Bergen", "NO"))
@@ -326,10 +362,27 @@ def world(app: Flask, store: Any) -> World:
         text="Hello",
         html="<head></head>Hello",
     )
-    db.session.add_all([order, play, upload, subtitle, passkey, letter])
+    given = OrderLine(
+        position=2, offer_id=sold.id, title="Tides", list_minor=0, net_minor=0, price_minor=0, gift_to="kay@example.org"
+    )
+    order.lines.append(given)
+    cart = Cart(account_id=customer.id)
+    cart.items = [CartItem(offer_id=sold.id, gift_to="friend@example.org")]
+    db.session.add_all([cart, order, case, play, upload, subtitle, passkey, letter])
     db.session.flush()
     bundle = offers.make_bundle("Both", [film, music], Money(1490, "EUR"))
     coupon = coupons.create(CouponWish("Summer", percent=Decimal(25)))
+    gift = Claim(
+        kind=ClaimKind.GIFT,
+        order_id=order.id,
+        line_id=given.id,
+        code=waiting.new_code(),
+        to_email="kay@example.org",
+        send_at=clock.now(),
+        sent_at=clock.now(),
+    )
+    db.session.add_all([gift, License(release_id=music.id, grant_key=given.id)])
+    db.session.flush()
     upload.multipart_id = store.multipart.begin(keys.upload(upload.id))
     tokens_made = {
         "accounts.welcome": tokens.issue(TokenPurpose.REGISTER, f"new{number}@example.org", None)[1],
@@ -349,9 +402,12 @@ def world(app: Flask, store: Any) -> World:
         "account_id": made.people[C.OTHER_CUSTOMER].id,
         "address_id": address.id,
         "artist_id": music.artist_id,
+        "case_id": case.id,
+        "claim_id": gift.id,
         "code": "en",
         "coupon_id": coupon.id,
         "format_name": "flac",
+        "item_id": cart.items[0].id,
         "letter_id": letter.id,
         "name": "none",
         "number": 1,
@@ -364,6 +420,8 @@ def world(app: Flask, store: Any) -> World:
         "track_id": track.id,
         "upload_id": upload.id,
     }
+    for endpoint in ("show", "take", "make_account"):
+        made.of_endpoint[f"orders.claims.{endpoint}"] = {"token": waiting.path(gift).rpartition("/")[2]}
     for endpoint in ("studio.labels.give", "studio.labels.show", "studio.labels.take"):
         made.of_endpoint[endpoint] = {"account_id": made.people[C.OTHER_EDITOR].id, "label_id": other.id}
     for endpoint in ("storefront.bundle", "studio.bundles.retire"):

@@ -250,14 +250,16 @@ def test_asking_at_the_same_moment_makes_one(app: Flask, shop: Shop) -> None:
     address = f"/downloads/releases/{shop.release.id}/flac"
     together = threading.Barrier(4)
 
-    def ask() -> int:
-        browser = app.test_client()
+    browsers = [app.test_client() for _ in range(4)]
+    for browser in browsers:
         rows.sign_in(browser, shop.owner)
+
+    def ask(browser: FlaskClient) -> int:
         together.wait()
         return browser.post(address).status_code
 
     with ThreadPoolExecutor(4) as pool:
-        assert [future.result() for future in [pool.submit(ask) for _ in range(4)]] == [303] * 4
+        assert list(pool.map(ask, browsers)) == [303] * 4
     assert db.session.scalar(select(func.count()).select_from(Archive)) == 1
     assert _work(app) == 1
 

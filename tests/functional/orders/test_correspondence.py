@@ -385,7 +385,7 @@ def test_the_operator_is_told_of_a_dispute_and_of_a_case(app: Flask) -> None:
         assert words in said(dispute)
     assert "Answer by" not in rendering.write(dispute).text
     mismatch, books = orders.written("case")
-    for words in ("9.90 EUR", "0.01 EUR", "pi_1", "not what was ordered", str(made.number)):
+    for words in ("9.90 EUR", "0.01 EUR", "pi_1", "A payment is not what was ordered", "/staff/cases/"):
         assert words in said(mismatch)
     assert "None" not in said(books)
     assert "surprise: 3" in said(books)
