@@ -156,14 +156,14 @@ def is_listed(mutant: Mutant, rows: set[tuple[str, str, str]]) -> bool:
 def main() -> None:
     """Try, print, exit 1 when a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--module", default="", help="only modules whose file begins so, like app/payments")
+    parser.add_argument("--module", nargs="*", default=[""], help="only files that begin so, like app/payments")
     parser.add_argument("--at-most", type=int, help="so many of each module, drawn by lot, where time is short")
     parser.add_argument("--notes", type=Path, help="a file to keep what is found in")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    files = [file for file in SCOPE if file.startswith(arguments.module)]
+    files = [file for file in SCOPE if file.startswith(tuple(arguments.module))]
     if not files:
-        raise SystemExit(f"No module begins with {arguments.module}; there are: {', '.join(SCOPE)}")
+        raise SystemExit(f"No file begins so; there are: {', '.join(SCOPE)}")
     rows, notes, results = set(listed(LIST.read_text())), Notes(arguments.notes), []
     with laboratory() as on:
         baselines: dict[tuple[str, ...], Baseline] = {}
@@ -218,10 +218,9 @@ def _percent(found: Found) -> float:
 
 
 def _line(found: Found) -> str:
-    return (
-        f"{found.module:<34} {found.count:>5} of {found.possible:>5} mutants, {found.killed:>5} killed, {len(found.survivors):>4} survived,"
-        f" {found.late:>3} did not end, {_percent(found):5.1f} %"
-    )
+    tried = f"{found.module:<34} {found.count:>5} of {found.possible:>5} mutants"
+    became = f"{found.killed:>5} killed, {len(found.survivors):>4} survived, {found.late:>3} did not end"
+    return f"{tried}, {became}, {_percent(found):5.1f} %"
 
 
 if __name__ == "__main__":
