@@ -148,6 +148,8 @@ def heard(order: Order, payment: Payment) -> None:
         row = rows.get(made.key or "")
         if row is not None and row.payment_id == payment.id:
             _settle(row, order, made)
+        elif row is None and made.state.returned:
+            correspondence.refunded(order, None, made.amount, reference=made.id)
     db.session.flush()
 
 
