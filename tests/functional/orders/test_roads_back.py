@@ -125,6 +125,8 @@ def test_money_given_back_at_the_dashboard_takes_the_licenses_once_it_is_all(liv
     assert standing(order) == [False, False]
     assert fresh(order).state == OrderState.REFUNDED
     assert clean()
+    told = db.session.scalars(select(Letter).where(Letter.kind == "refund").order_by(Letter.created_at)).all()
+    assert [(each.to_address, len(each.attachments)) for each in told] == [(order.email, 1)] * 2
 
 
 def asked(order: Order, number: int) -> str:
