@@ -148,9 +148,7 @@ def _order(order: Order, owed: list[Money], held: dict[str, License], claimed: d
                     Fault.LICENSE,
                     name,
                     says,
-                    _(
-                        "Licenses are granted once, when an order is paid: take the row from a backup, or refund the order."
-                    ),
+                    _("Licenses are granted once, when an order is paid: restore the row from a backup, or refund it."),
                 )
             elif (found.revoked_at is None) != standing[line.id]:
                 should = _("should stand") if standing[line.id] else _("should be shut: no money is behind it")
