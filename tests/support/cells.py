@@ -33,7 +33,7 @@ from app.letters.models import Letter, LetterState
 from app.licenses.models import License
 from app.media.models import Subtitle
 from app.orders import waiting
-from app.orders.models import Case, CaseKind, Claim, ClaimKind, Order, OrderLine, OrderState
+from app.orders.models import Case, CaseKind, Claim, ClaimKind, Order, OrderLine, OrderRefund, OrderState
 from app.playback.models import PlaySession
 from app.pricing import coupons
 from app.pricing.coupons import CouponWish
@@ -381,7 +381,18 @@ def world(app: Flask, store: Any) -> World:
         send_at=clock.now(),
         sent_at=clock.now(),
     )
-    db.session.add_all([gift, License(release_id=music.id, grant_key=given.id)])
+    refund = OrderRefund(
+        order_id=order.id,
+        payment_id=order.payment_id,
+        origin="staff",
+        reason="asked",
+        currency="EUR",
+        amount_minor=100,
+        lines={order.lines[0].id: 100},
+        state="done",
+        settled_at=clock.now(),
+    )
+    db.session.add_all([gift, refund, License(release_id=music.id, grant_key=given.id)])
     db.session.flush()
     upload.multipart_id = store.multipart.begin(keys.upload(upload.id))
     tokens_made = {
@@ -414,6 +425,7 @@ def world(app: Flask, store: Any) -> World:
         "offer_id": sold.id,
         "order_id": order.id,
         "passkey_id": passkey.id,
+        "refund_id": refund.id,
         "release_id": music.id,
         "session_id": play.id,
         "subtitle_id": subtitle.id,
