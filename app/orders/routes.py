@@ -11,7 +11,7 @@ from flask_babel import format_date
 from flask_babel import gettext as _
 from flask_login import current_user
 
-from app.cart import details, pages, visitor
+from app.cart import details, pages, taxing, visitor
 from app.core import clock, metrics
 from app.core.auth import Access, access
 from app.core.db import transaction
@@ -52,6 +52,7 @@ def checkout() -> Any:
     wrong = details.missing(cart, account) | wrong
     if wrong:
         return pages.page(cart, typed=typed, wrong=wrong), 422
+    taxing.prepare(cart, account)
     base = _base_url()
     email = account.email if account is not None else cart.email or ""
     try:
