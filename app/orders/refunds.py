@@ -150,7 +150,7 @@ def heard(order: Order, payment: Payment) -> None:
         row = rows.get(made.key or "")
         if row is not None and row.payment_id == payment.id:
             _settle(row, order, made)
-        elif made.state.returned and clock.now() - made.created < _NEWS:
+        elif row is None and made.state.returned and clock.now() - made.created < _NEWS:
             correspondence.refunded(order, None, made.amount, reference=made.id)
     db.session.flush()
 
