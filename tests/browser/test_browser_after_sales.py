@@ -1,4 +1,4 @@
-"""After the sale, in a browser: a buyer has their money back by keyboard, staff find the order and what became of it."""
+"""After the sale, in a browser: a buyer has the money back by keyboard, staff find the order and what became of it."""
 
 from __future__ import annotations
 
