@@ -64,7 +64,7 @@ def _read_events() -> None:
     for event in listed:
         if event.id in known:
             continue
-        if not _try(f"event {event.id}", lambda event=event: settlement.take_event(event)):
+        if not _try(f"event {event.id}", partial(settlement.take_event, event)):
             read_to = min(read_to, event.created or read_to)
     with transaction():
         payments.note_read(_MARK, read_to)
