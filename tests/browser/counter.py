@@ -14,6 +14,7 @@ from typing import Any
 import requests
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from support import rows
+from support.instance import eventually
 
 from app.accounts import login, sessions
 from app.accounts import service as accounts
@@ -36,6 +37,7 @@ WORDS = {
     "Add to cart": "加入购物车",
     "Confirming your payment": "正在确认付款",
     "It’s yours": "归[你您]了",
+    "Thank you": "谢谢",
     "Play all": "全部播放",
     "Your cart": "[你您]的购物车",
     "Your library": "[你您]的曲库",
@@ -107,7 +109,7 @@ def _put_up(made: Wares) -> None:
                 day = (clock.now() + timedelta(days=200)).date()
                 catalog.update_release(release, released_on=day)
                 for number, track in enumerate(release.tracks, 1):
-                    catalog.update_track(track, title=f"Untitled {number}", duration_ms=None)
+                    catalog.update_track(track, title=f"Untitled {number}", title_zh=None, duration_ms=None)
             price = Money(0, "EUR") if name in ("open", "free") else euro
             sold = offers.set_price(release=release, price=price, open_price=name == "open", free=name == "free")
             if name == "single":
@@ -225,12 +227,33 @@ class Buyer:
         expect(self.page.locator("#player")).to_have_attribute("data-state", "playing")
         self.page.wait_for_function("document.querySelector('.player__audio').currentTime > 0.3")
 
-    def reads_letter(self, subject: str, *, to: str | None = None) -> None:
+    def waits_for_order(self, state: OrderState) -> str:
+        """Load an order's page until the shop's books say so of it; its address, without what hangs on it."""
+        address = re.sub(r"(/orders/[^/?]+).*", r"\1", self.page.url)
+        eventually(lambda: order_of(self.shop, address)[0] == state)
+        self.page.goto(address)
+        return address
+
+    def follows_letter(self, subject: str, link: str = "/claims/", *, to: str | None = None) -> None:
         """Follow the button of the newest letter in the outbox that has it in its subject."""
-        row = self.page.locator("tr").filter(has_text=to or self.email).filter(has_text=re.compile(subject))
-        self.page.goto("/outbox")
+        page = self.page
+        row = page.locator("tr").filter(has_text=to or self.email).filter(has_text=subject)
+        page.goto("/outbox")
         row.get_by_role("link").first.click()
-        self.page.frame_locator(".letter").locator("a.button, a[href*='/claims/']").first.click()
+        with page.expect_navigation(url=f"**{link}**"):
+            page.frame_locator(".letter").locator(f"a[href*='{link}']").first.click()
+
+    def tabs_to(self, name: str) -> None:
+        """Press Tab until the focus stands on what is called so."""
+        for _ in range(80):
+            self.page.keyboard.press("Tab")
+            called = self.page.evaluate(
+                "() => { const e = document.activeElement; const label = e.labels?.[0]?.textContent;"
+                " return (e.getAttribute('aria-label') || label || e.textContent || '').trim(); }"
+            )
+            if called == name:
+                return
+        raise AssertionError(f"Tab never reached {name!r}")
 
 
 @contextmanager
