@@ -13,19 +13,23 @@ from typing import Any
 
 import requests
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
-from support import rows
+from support import orders, rows
 from support.instance import eventually
+from support.orders import Sold
 
 from app.accounts import login, sessions
 from app.accounts import service as accounts
 from app.accounts.models import Account, Role
+from app.cart import service as carts
+from app.cart.gifts import Gift
 from app.catalog import offers
 from app.catalog import service as catalog
 from app.catalog.models import Offer, Release
 from app.core import clock
 from app.core.db import db, transaction
 from app.core.money import Money
-from app.orders.models import Order, OrderState
+from app.orders import cases, waiting
+from app.orders.models import Case, CaseKind, Order, OrderState
 from app.pricing import coupons
 from app.pricing.coupons import CouponWish
 from tests.browser.shop import PASSWORD, Shop
@@ -120,7 +124,7 @@ def _put_up(made: Wares) -> None:
         film = db.session.get_one(Release, made.shop.releases["Night Ferry"])
         offers.set_rental(film, Money(390, "EUR"), 30)
         pair = [db.session.get_one(Release, made.shop.releases[title]) for title in ("Copper", "Kite Season")]
-        bundle = offers.make_bundle("Two for the Road", pair, Money(1500, "EUR"), title_zh="路上二选")
+        bundle = offers.make_bundle("Two for the Road", pair, Money(1500, "EUR"), title_zh="路上听的两张")
         louder = coupons.create(CouponWish("Louder", percent=Decimal(25)))
         made.code = coupons.add_code(louder, f"LOUDER{made.ids['single'][:4].upper()}").code
         made.ids |= {"rental": film.id, "bundle": bundle.id}
@@ -279,3 +283,69 @@ def order_of(shop: Shop, address: str) -> tuple[OrderState, str]:
         told = OrderState(found.state), found.paid_by or ""
         db.session.remove()
     return told
+
+
+def pages_of(wares: Wares, account_id: str) -> dict[str, str]:
+    """The addresses of every page around a purchase, with something of each kind on it, for that administrator."""
+    with wares.shop.app.app_context():
+        buyer = db.session.get_one(Account, account_id)
+        release = {name: db.session.get_one(Release, wares.ids[name]) for name in ("single", "open", "awaited")}
+        film, album = (db.session.get_one(Release, wares.shop.releases[each]) for each in ("Night Ferry", "Copper"))
+        bundle = db.session.get_one(Offer, wares.ids["bundle"])
+        note = {"gift_from": "Ada", "gift_message": "For the road.\n一路顺风"}
+        rented = film.rental
+        assert rented is not None
+        mixed = orders.claimable(
+            Sold(release["awaited"], 700),
+            Sold(rented, 390),
+            Sold(album),
+            Sold(bundle, 1500, gift_to="a.friend.with.a.long.name@example.org", more=note),
+            account=buyer,
+        )
+        guests = orders.claimable(Sold(release["single"], 700), email=f"guest.of.{buyer.email}")
+        states = {name: orders.order(Sold(album), account=buyer) for name in ("open", "underway", "closed", "refunded")}
+        with transaction():
+            for name, each in states.items():
+                each.state = OrderState.REFUNDED if name == "refunded" else OrderState.PENDING
+                each.checkout_id = f"cs_{each.id}"
+                each.checkout_url = f"{wares.shop.base_url}/pay" if name == "open" else None
+                if name != "refunded":
+                    each.paid_at = each.paid_by = None
+            states["closed"].state = OrderState.CANCELLED
+            cart = carts.open_cart(account_id)
+            for offer in (release["single"].offer, release["open"].offer, release["awaited"].offer, rented):
+                assert offer is not None
+                carts.add(cart, offer.id)
+            carts.add(cart, bundle.id, gift=Gift("friend@example.org", None, "Ada", "一路顺风"))
+            cart.coupon_code = wares.code
+            cases.raise_case(
+                CaseKind.MISMATCH,
+                f"payment:pi_{mixed.id}",
+                order_id=mixed.id,
+                payment_id=f"pi_{mixed.id}",
+                facts={"expected": "7.00 EUR test", "found": "7.00 USD test"},
+            )
+        case = db.session.query(Case).filter_by(key=f"payment:pi_{mixed.id}").one()
+        gift = next(each for each in waiting.of_order(mixed.id) if each.line_id)
+        made = {
+            "cart": "/cart",
+            "gift-form": f"/cart/gift/{bundle.id}",
+            "confirming": f"/orders/{states['open'].id}/return",
+            "underway": f"/orders/{states['underway'].id}/return",
+            **{f"order-{name}": f"/orders/{each.id}" for name, each in states.items()},
+            "order-paid": f"/orders/{mixed.id}",
+            "refund": f"/orders/{mixed.id}/refund",
+            "giving": f"/orders/{mixed.id}/gifts/{gift.id}",
+            "claim": waiting.path(gift),
+            "claim-guest": waiting.path(waiting.of_order(guests.id)[0]),
+            "history": "/orders",
+            "library": "/library",
+            "awaited": wares["awaited"],
+            "staff-orders": "/staff/orders",
+            "staff-order": f"/staff/orders/{mixed.id}",
+            "cases": "/staff/cases",
+            "case": f"/staff/cases/{case.id}",
+            "ledger": "/staff/ledger",
+        }
+        db.session.remove()
+    return made

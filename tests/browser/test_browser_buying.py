@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
+from app.accounts.models import Role
 from app.catalog import offers
 from app.catalog.models import Release
 from app.core.db import db, transaction
@@ -15,7 +16,7 @@ from app.core.money import Money
 from app.orders.models import OrderState
 from tests.browser import counter
 from tests.browser.counter import Bank, Buyer, Wares, order_of
-from tests.browser.shop import PASSWORD, RESULTS, Shop
+from tests.browser.shop import PASSWORD, RESULTS, Shop, faults
 
 DECLINED, GOOD = "4000 0000 0000 0002", "4242 4242 4242 4242"
 FAILING_IBAN, GOOD_IBAN = "DE62 3704 0044 0532 0130 01", "DE89 3704 0044 0532 0130 00"
@@ -165,9 +166,7 @@ def test_a_code_changes_the_total_on_the_button(english: Buyer, live_shop: Shop,
     expect(page.locator(".sums__total")).to_contain_text("€5.25")
 
 
-def test_a_gift_is_bought_and_unwrapped_by_somebody_else(
-    chinese: Buyer, browser: Browser, live_shop: Shop
-) -> None:
+def test_a_gift_is_bought_and_unwrapped_by_somebody_else(chinese: Buyer, browser: Browser, live_shop: Shop) -> None:
     page, friend = chinese.page, f"friend.of.{chinese.email}"
     chinese.signs_in(name="阿达")
     page.goto(live_shop.album)
@@ -187,9 +186,16 @@ def test_a_gift_is_bought_and_unwrapped_by_somebody_else(
         other.follows_letter("阿达", to=friend)
         expect(other.page.get_by_text("A gift from 阿达")).to_be_visible()
         expect(other.page.get_by_text("生日快乐！")).to_be_visible()
+        # A link can be passed on: it proves no address, so whoever has no account makes one as anybody does.
+        other.page.get_by_role("link", name="Make an account").click()
+        other.page.get_by_label("E-mail").fill(friend)
+        other.page.get_by_role("button", name="Send me a link").click()
+        other.page.get_by_role("heading", name="Look into your mail").wait_for()
+        other.follows_letter("Your account with Wavecrate", "/welcome/", to=friend)
         other.page.get_by_label("Name", exact=True).fill("Kay")
         other.page.get_by_label("Password", exact=True).fill(PASSWORD)
-        other.page.get_by_role("button", name="Make an account and take it").click()
+        other.main.get_by_role("button", name="Make an account").click()
+        other.page.get_by_role("button", name="Add to my library").click()
         other.heads("Your library")
         other.page.goto(live_shop.album)
         other.page.get_by_role("button", name="Play all").click()
@@ -284,9 +290,7 @@ def test_who_has_a_track_pays_less_for_its_album(chinese: Buyer, live_shop: Shop
     expect(page.locator(".sums__total")).to_contain_text("8.40")
 
 
-def test_a_price_that_changed_is_said_before_anything_is_paid(
-    english: Buyer, live_shop: Shop, wares: Wares
-) -> None:
+def test_a_price_that_changed_is_said_before_anything_is_paid(english: Buyer, live_shop: Shop, wares: Wares) -> None:
     page = english.page
     english.signs_in()
     english.adds(wares["moving"])
@@ -340,3 +344,18 @@ def test_a_guest_buys_by_keyboard_alone(english: Buyer, wares: Wares) -> None:
     english.tabs_to("Take what is yours")
     press("Enter")
     expect(page.get_by_role("heading", name="Take what is yours")).to_be_focused()
+
+
+@pytest.mark.parametrize("zh", [False, True])
+def test_the_pages_of_buying_can_be_used_by_anybody(browser: Browser, live_shop: Shop, wares: Wares, zh: bool) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    found = {}
+    with counter.before_a_screen(browser, live_shop, zh=zh, bypass_csp=True) as buyer:
+        account = buyer.signs_in(name="Ada", role=Role.ADMIN)
+        for name, address in counter.pages_of(wares, account.id).items():
+            buyer.page.goto(address)
+            if wrong := faults(buyer.page):
+                found[name] = wrong
+            picture = RESULTS / f"buying-{name}-{'zh' if zh else 'en'}.png"
+            buyer.page.screenshot(path=picture, full_page=True, caret="initial")
+    assert not found
