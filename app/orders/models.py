@@ -94,7 +94,7 @@ class OrderLine(Identified, Model):
     net_minor: Mapped[int]
     tax_minor: Mapped[int] = mapped_column(default=0)
     price_minor: Mapped[int] = mapped_column(doc="what is paid for it, tax included")
-    tax_rate: Mapped[Decimal | None] = mapped_column(Numeric(6, 3), doc="in percent")
+    tax_rate: Mapped[Decimal | None] = mapped_column(Numeric(7, 4), doc="in percent")
     tax_country: Mapped[str | None] = mapped_column(String(2))
     tax_name: Mapped[str | None] = mapped_column(String(40))
     credits: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list, doc="line, track, minor: of the credit")

@@ -99,6 +99,9 @@ HELPERS = _row({C.SUPPORT, C.MANAGER, C.ADMIN}, Got.REFUSED)
 MANAGERS = _row({C.MANAGER, C.ADMIN}, Got.REFUSED)
 ADMINS = _row({C.ADMIN}, Got.REFUSED)
 
+# Open to the guest whose browser made the order; anybody else unknown is asked to sign in by the view itself.
+GUESTS_TOO = {"orders.come_back", "orders.show", "orders.status"}
+
 # The request carries its own proof; who sends it makes no difference.
 BY_SIGNATURE = {"metrics", "orders.webhook", "playback.media"}
 

@@ -110,6 +110,16 @@ def test_what_costs_nothing_is_got_without_a_payment(live: LiveShop) -> None:
     assert not live.requests
 
 
+def test_what_is_free_is_not_sent_to_strangers_without_end(live: LiveShop) -> None:
+    free = [offer(release=rows.release(f"Free {number}"), minor=0) for number in range(6)]
+    for number, each in enumerate(free):
+        browser = Browser(live.url)
+        put(browser, each)
+        browser.submit("/checkout", email=EMAIL)
+        assert browser.page.status_code == (429 if number == 5 else 200)
+    assert len(orders()) == 5
+
+
 def test_who_turns_back_to_the_cart_can_pay_again_with_the_same_code_and_only_one_page_is_open(live: LiveShop) -> None:
     code = a_code(50, single=True)
     browser = Browser(live.url)
@@ -163,7 +173,7 @@ def test_less_than_can_be_charged_is_refused_with_what_to_do(
 def test_a_total_that_somebody_made_up_buys_nothing(live: LiveShop) -> None:
     browser = Browser(live.url)
     put(browser, offer(release=rows.release("Tides")))
-    for total, currency in (("1", "EUR"), ("990", "JPY"), ("-990", "EUR")):
+    for total, currency in (("1", "EUR"), ("990", "JPY"), ("-990", "EUR"), ("0", "EUR"), (None, "EUR"), ("990", "€")):
         browser.get("/cart")
         browser.submit("/checkout", email=EMAIL, total=total, currency=currency)
         assert "Your cart has changed since you saw it" in browser.page.text
