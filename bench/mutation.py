@@ -1,13 +1,13 @@
 """Mutants of a module: mutmut's operators on the whole source, decorators and constants too, and two of our own.
 
-Left out are annotations, imports, docstrings, what stands under `TYPE_CHECKING`, and the declarations of tables: the
-tests' databases come from the migrations, which a test holds against those (tests/architecture/test_migrations.py).
+Left out are annotations, imports, docstrings, what stands under `TYPE_CHECKING`, the wording of what is translated or
+logged (not the call), and the declarations of tables: the tests' databases come from the migrations, which a test holds
+against those (tests/architecture/test_migrations.py).
 """
 
 from __future__ import annotations
 
 import ast
-import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -40,30 +40,38 @@ class Mutant:
 def mutants(module: str, source: str) -> list[Mutant]:
     """Every mutant that compiles and is a program of its own."""
     wrapper = MetadataWrapper(cst.parse_module(source), unsafe_skip_copy=True)
-    positions = wrapper.resolve(PositionProvider)
-    collector = _Collector()
-    wrapper.module.visit(collector)
-    statements = _statements(source)
-    seen, made = {ast.dump(ast.parse(source))}, []
-    for node, other in collector.found:
-        changed = wrapper.module.deep_replace(node, other)
-        assert isinstance(changed, cst.Module)
-        try:
-            same = ast.dump(ast.parse(changed.code))
-            compile(changed.code, module, "exec")
-        except SyntaxError:
-            continue
-        if same in seen:
-            continue
-        seen.add(same)
-        line = positions[node].start.line
-        first, last = min(
-            ((first, last) for first, last in statements if first <= line <= last),
-            key=lambda lines: lines[1] - lines[0],
-        )
-        code, becomes = _difference(source, changed.code)
-        made.append(Mutant(module, first, last, code, becomes, changed.code))
+    tree, positions, lines = wrapper.module, wrapper.resolve(PositionProvider), _statements(source)
+    made, before = [], "".join(tree.code_for_node(each) for each in tree.header)
+    for statement in tree.body:
+        code = tree.code_for_node(statement)
+        after = source[len(before) + len(code) :]
+        assert before + code + after == source
+        collector, seen = _Collector(), {_meaning(code)}
+        statement.visit(collector)
+        for node, other in collector.found:
+            # The statement alone is made anew and read again, which is a tenth of the work for the whole module.
+            changed = tree.code_for_node(statement.deep_replace(node, other))  # type: ignore[arg-type]
+            meaning = _meaning(changed)
+            if meaning is None or meaning in seen:
+                continue
+            seen.add(meaning)
+            line = positions[node].start.line
+            around = [each for each in lines if each[0] <= line <= each[1]]
+            first, last = min(around, key=lambda each: each[1] - each[0])
+            gone, came = _difference(code, changed)
+            made.append(Mutant(module, first, last, gone, came, before + changed + after))
+        before += code
     return made
+
+
+def _meaning(code: str) -> str | None:
+    """What is the same of two programs that differ only in how they are written; None where it is no program."""
+    try:
+        tree = ast.parse(code)
+        compile(tree, "mutant", "exec", dont_inherit=True)
+    except SyntaxError:
+        return None
+    return ast.dump(tree)
 
 
 class _Collector(cst.CSTVisitor):
@@ -72,15 +80,24 @@ class _Collector(cst.CSTVisitor):
     def __init__(self) -> None:
         super().__init__()
         self.found: list[tuple[cst.CSTNode, cst.CSTNode]] = []
+        self._texts: list[cst.CSTNode] = []
 
     def on_visit(self, node: cst.CSTNode) -> bool:
         if _left_out(node):
+            return False
+        if _says(node):
+            self._texts.append(node)
+        if self._texts and isinstance(node, cst.SimpleString):
             return False
         for kind, operator in mutation_operators:
             if isinstance(node, kind):
                 self.found += [(node, other) for other in operator(node)]
         self.found += [(node, other) for other in _ours(node)]
-        return super().on_visit(node)
+        return True
+
+    def on_leave(self, original_node: cst.CSTNode) -> None:
+        if self._texts and self._texts[-1] is original_node:
+            self._texts.pop()
 
 
 def _left_out(node: cst.CSTNode) -> bool:
@@ -94,6 +111,16 @@ def _left_out(node: cst.CSTNode) -> bool:
         case cst.AnnAssign(value=cst.Call(func=cst.Name(name))) if name in _DECLARING:
             return True
         case cst.Assign(targets=[cst.AssignTarget(target=cst.Name(name))]) if name in _DECLARED:
+            return True
+    return False
+
+
+def _says(node: cst.CSTNode) -> bool:
+    """Whether it is a call whose strings are words for people: a translated text, a line in the log."""
+    match node:
+        case cst.Call(func=cst.Name("_" | "gettext" | "ngettext")):
+            return True
+        case cst.Call(func=cst.Attribute(value=cst.Name("log"))):
             return True
     return False
 
@@ -130,10 +157,11 @@ def _statements(source: str) -> list[tuple[int, int]]:
 
 def _difference(before: str, after: str) -> tuple[str, str]:
     """The lines that went and the lines that came, each as one."""
-    gone, came = [], []
-    for line in difflib.ndiff(before.splitlines(), after.splitlines()):
-        if line.startswith("- "):
-            gone.append(line[2:].strip())
-        elif line.startswith("+ "):
-            came.append(line[2:].strip())
-    return " ".join(gone) or "(nothing)", " ".join(came) or "(nothing)"
+    gone, came = before.splitlines(), after.splitlines()
+    while gone and came and gone[0] == came[0]:
+        del gone[0], came[0]
+    while gone and came and gone[-1] == came[-1]:
+        del gone[-1], came[-1]
+    return " ".join(each.strip() for each in gone) or "(nothing)", " ".join(
+        each.strip() for each in came
+    ) or "(nothing)"

@@ -2,8 +2,9 @@
 
 Engines, a database and a payment sandbox of this run's own, with orders paid, refunded and unpaid. Whoever forges knows
 every event's body, those withheld from the shop too. After each batch every row of every table is compared: nothing
-forged may change any, and nothing replayed any but the record that it came. At the end the withheld events are told
-rightly, and must change rows: what was forged would have been worth it.
+forged or replayed may change any; what the gateway truly tells of payments that bought nothing here may change its
+record, the books and the list of cases, but no order and no license. At the end the withheld events are told rightly,
+and must change rows: what was forged would have been worth it.
 """
 
 from __future__ import annotations

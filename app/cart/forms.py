@@ -28,7 +28,7 @@ class GiftForm(FlaskForm):
         description=_("Left empty, it goes out as soon as it is paid. Days are those of UTC."),
         render_kw={"type": "date"},
     )
-    sender = StringField(_("From"), render_kw={"maxlength": gifts.FROM_MAX, "autocomplete": "name"})
+    sender = StringField(_("From whom"), render_kw={"maxlength": gifts.FROM_MAX, "autocomplete": "name"})
     message = TextAreaField(_("A word from you"), render_kw={"maxlength": gifts.MESSAGE_MAX, "rows": 4})
     amount = StringField(_("What you give"), render_kw={"inputmode": "decimal", "autocomplete": "off"})
 

@@ -16,7 +16,15 @@ from app.core.db import db
 def _export(account: Account) -> list[dict[str, Any]]:
     cart = cart_of(account.id, None)
     items = cart.items if cart else []
-    return [{"title": item.offer.title_in("en"), "put_in_at": item.created_at.isoformat()} for item in items]
+    return [
+        {
+            "title": item.offer.title_in("en"),
+            "put_in_at": item.created_at.isoformat(),
+            "gift_to": item.gift_to,
+            "gift_message": item.gift_message,
+        }
+        for item in items
+    ]
 
 
 def _forget(account: Account) -> None:

@@ -11,7 +11,7 @@ from app.accounts import addresses
 from app.accounts.models import Account
 from app.cart import holdings, rules
 from app.cart.models import Cart, CartItem
-from app.catalog.models import Offer
+from app.catalog.models import Offer, OfferKind
 from app.core.i18n import locale_code
 from app.core.money import Money
 from app.core.store import settings
@@ -42,6 +42,13 @@ class Priced:
         """The items, each with its line."""
         by_key = {line.key: line for line in self.quote.lines} if self.quote else {}
         return [(item, by_key[item.id]) for item in self.cart.items if item.id in by_key]
+
+    @property
+    def kept_at_once(self) -> bool:
+        """Whether all of it is the buyer's own, for good, as soon as it is paid."""
+        offers = [item.offer for item in self.cart.items]
+        given = any(item.is_gift for item in self.cart.items)
+        return not given and not any(offer.kind == OfferKind.RENTAL or offer.is_awaited for offer in offers)
 
     @property
     def total(self) -> Money | None:

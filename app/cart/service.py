@@ -35,11 +35,12 @@ class Dropped:
 
     off_sale: list[str] = field(default_factory=list)
     owned: list[str] = field(default_factory=list)
+    rented: list[str] = field(default_factory=list)
     other_currency: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.off_sale or self.owned or self.other_currency or self.said)
+        return bool(self.off_sale or self.owned or self.rented or self.other_currency or self.said)
 
     def messages(self) -> list[str]:
         """One sentence per reason."""
@@ -48,6 +49,8 @@ class Dropped:
             told.append(_("No longer on sale, so taken out of your cart: %(titles)s.", titles=_listed(self.off_sale)))
         if self.owned:
             told.append(_("Yours already, so taken out of your cart: %(titles)s.", titles=_listed(self.owned)))
+        if self.rented:
+            told.append(_("You rent these now, so taken out of your cart: %(titles)s.", titles=_listed(self.rented)))
         if self.other_currency:
             told.append(
                 _(
@@ -154,8 +157,10 @@ def prune(cart: Cart, preferred: str | None = None) -> Dropped:
         title = item.offer.title_in(locale)
         if not item.offer.on_sale and not _follow(cart, item):
             dropped.off_sale.append(title)
-        elif not item.is_gift and (having.owns(item.offer) or having.rents(item.offer)):
+        elif not item.is_gift and having.owns(item.offer):
             dropped.owned.append(title)
+        elif not item.is_gift and having.rents(item.offer):
+            dropped.rented.append(title)
         else:
             if item.gift_on is not None and item.gift_on < clock.now().date():
                 item.gift_on = None

@@ -44,8 +44,14 @@ class Money:
         return str(format_currency(self.decimal, self.currency, locale=locale))
 
 
+def step(currency: str) -> int:
+    """The smallest amount that can be paid, in minor units: cards settle no more than two decimals of currencies with
+    three (https://docs.stripe.com/currencies#three-decimal)."""
+    return 10 if get_currency_precision(currency) == 3 else 1
+
+
 def parse_money(text: str, currency: str) -> Money:
-    """Read "9.90" as minor units of the currency; raise BadAmount for anything else or finer than it allows."""
+    """Read "9.90" as minor units of the currency; raise BadAmount for anything else or finer than can be paid."""
     code = currency.strip().upper()
     probe = Money(0, code)
     try:
@@ -57,6 +63,8 @@ def parse_money(text: str, currency: str) -> Money:
     minor = amount.scaleb(get_currency_precision(probe.currency))
     if minor != minor.to_integral_value():
         raise BadAmount(_("%(currency)s has no unit as small as %(text)s.", currency=code, text=text))
+    if minor % step(code):
+        raise BadAmount(_("%(currency)s is paid with two decimals. Write it like 9.90.", currency=code))
     if minor > MOST_MINOR:
         raise BadAmount(_("%(text)s %(currency)s is more than a payment can carry.", text=text, currency=code))
     return Money(int(minor), code)

@@ -18,6 +18,7 @@ from app.letters.kinds import kind_of
 from app.letters.models import Letter
 
 _SUBJECT_MAX = 150
+_DAY = {"en": "d MMMM y", "zh_Hans": "y年M月d日"}
 _MOMENT = {"en": "d MMMM y, HH:mm", "zh_Hans": "y年M月d日 HH:mm"}
 
 
@@ -73,7 +74,7 @@ def _context(letter: Letter) -> dict[str, Any]:
         return f"{format_datetime(datetime.fromisoformat(at), _MOMENT[locale], rebase=False)} UTC"
 
     def day(on: str) -> str:
-        return str(format_date(date.fromisoformat(on), "long", rebase=False))
+        return str(format_date(date.fromisoformat(on), _DAY[locale], rebase=False))
 
     return {
         **facts,

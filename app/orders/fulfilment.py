@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from flask_babel import gettext as _
 from sqlalchemy import func, select
@@ -15,7 +16,7 @@ from app.discovery import service as discovery
 from app.discovery.models import EventKind
 from app.licenses import service as licenses
 from app.licenses.models import License
-from app.orders import books, cases, claims, correspondence, entitlement, refunds
+from app.orders import books, cases, claims, correspondence, entitlement, queries, refunds
 from app.orders.models import CaseKind, Order, OrderLine, OrderState, RefundOrigin
 from app.payments.contract import CheckoutStatus, Payment
 from app.pricing import coupons
@@ -56,8 +57,7 @@ def follow(order: Order | None, payment: Payment, checkout: CheckoutStatus | Non
             payment_id=payment.id,
             facts={"amount": f"{dispute.amount.decimal} {dispute.amount.currency}", "reason": dispute.reason},
         )
-    if first:
-        _give_back_what_was_owned(order)
+    _give_back_what_was_owned(order, order.lines if first else _returning(order))
     entitlement.apply(order)
 
 
@@ -158,13 +158,31 @@ def cancel(order: Order) -> None:
         db.session.flush()
 
 
-def _give_back_what_was_owned(order: Order) -> None:
-    """A line whose thing the buyer had bought before, in another order, is given back."""
-    twice = {line.id: line.price_minor for line in order.lines if line.price_minor and _is_owned(order, line)}
+def _give_back_what_was_owned(order: Order, lines: Sequence[OrderLine]) -> None:
+    """A line whose thing the buyer holds by another order is given back, as far as it can be, and once."""
+    twice = [line for line in lines if line.price_minor and _is_owned(order, line)]
+    if not twice:
+        return
+    tried = {
+        line_id
+        for each in queries.refunds_of(order.id)
+        if each.origin == RefundOrigin.DUPLICATE
+        for line_id in each.lines
+    }
     most = refunds.refundable(order)
-    twice = {line_id: minor for line_id, minor in twice.items() if most[line_id] == minor}
-    if twice:
-        refunds.ask(order, twice, reason=_("Bought twice"), origin=RefundOrigin.DUPLICATE)
+    wanted = {line.id: most[line.id] for line in twice if most[line.id] > 0 and line.id not in tried}
+    if wanted:
+        refunds.ask(order, wanted, reason=_("Bought twice"), origin=RefundOrigin.DUPLICATE)
+
+
+def _returning(order: Order) -> list[OrderLine]:
+    """Lines whose money is back, and whose licenses are about to be: a dispute was won, or a refund failed. What they
+    give may have been bought anew meanwhile."""
+    remaining = entitlement.left(order)
+    keys = [key for line in order.lines if remaining[line.id] > 0 for key, _release, _track in line.grants]
+    fallen = select(License.grant_key).where(License.grant_key.in_(keys), License.revoked_at.is_not(None))
+    of_lines = {key.partition(":")[0] for key in db.session.scalars(fallen)}
+    return [line for line in order.lines if line.id in of_lines]
 
 
 def _is_owned(order: Order, line: OrderLine) -> bool:
@@ -187,14 +205,14 @@ def _is_owned(order: Order, line: OrderLine) -> bool:
         )
         mine = mine.where(func.split_part(License.grant_key, ":", 1).in_(sold))
     granted = {key: (release_id, track_id) for key, release_id, track_id in line.grants}
-    held = [each for each in db.session.execute(mine) if each.grant_key not in granted]
+    others = [each for each in db.session.execute(mine) if each.grant_key not in granted]
     return all(
         any(
             each.release_id == release_id
             if release_id
             else each.track_id == track_id
             or (each.release_id is not None and each.release_id == line.offer.subject_release.id)
-            for each in held
+            for each in others
         )
         for release_id, track_id in granted.values()
     )

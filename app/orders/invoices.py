@@ -18,6 +18,7 @@ from app.ledger.models import Book
 from app.letters.invoice import InvoiceData, InvoiceLine, Party, TaxTotal
 from app.orders import queries
 from app.orders.models import Order, OrderLine, OrderRefund, RefundState
+from app.payments import methods
 from app.pricing.rounding import apportion
 
 Part = tuple[int, int]
@@ -129,7 +130,7 @@ def _data(
             order_number=str(order.number),
             corrects=corrects,
             reverse_charge=order.reverse_charge,
-            paid_by=paid_by(order.paid_by),
+            paid_by=_paid_by(order.paid_by),
             notes=_notes(order, parts),
         )
 
@@ -153,14 +154,6 @@ def _notes(order: Order, parts: Mapping[str, Part]) -> tuple[str, ...]:
     return (_("Ordered before it came out, and supplied on the day it does: %(titles)s.", titles=", ".join(awaited)),)
 
 
-def paid_by(method: str | None) -> str | None:
-    """A way to pay, in the reader's words; its own name where there is no better one."""
-    if not method:
-        return None
-    return {
-        "card": _("Card"),
-        "alipay": _("Alipay"),
-        "wechat_pay": _("WeChat Pay"),
-        "paypal": "PayPal",
-        "sepa_debit": _("SEPA Direct Debit"),
-    }.get(method, method.replace("_", " ").title())
+def _paid_by(method: str | None) -> str | None:
+    words = methods.called(method)
+    return words[:1].upper() + words[1:] or None

@@ -11,6 +11,8 @@ from flask_babel import format_date
 from flask_babel import gettext as _
 from flask_login import current_user
 
+from app.accounts import limits
+from app.accounts.pages import limited
 from app.cart import details, pages, taxing, visitor
 from app.core import clock, metrics
 from app.core.auth import Access, access
@@ -53,16 +55,20 @@ def checkout() -> Any:
     if wrong:
         return pages.page(cart, typed=typed, wrong=wrong), 422
     taxing.prepare(cart, account)
-    base = _base_url()
+    base, expected = _base_url(), _expected()
     email = account.email if account is not None else cart.email or ""
+    if account is None and expected is not None and expected.minor == 0:
+        limited(limits.LETTER, account=email)  # nobody pays for it, and the address can be anybody's
     try:
+        if expected is None:
+            raise placing.CartChanged(_("Your cart has changed since you saw it. Look at it again before you pay."))
         order, address = settlement.start_checkout(
             cart,
             account=account,
             email=email,
             pages=settlement.Pages(success=f"{base}/orders/{{order}}/return", cancel=f"{base}/cart"),
             locale=locale_code(),
-            expected=_expected(),
+            expected=expected,
             opened=visible.order_ids(),
         )
     except (placing.CartChanged, coupons.CouponRefused, PaymentUnavailable) as error:

@@ -155,7 +155,7 @@ def take_event(event: GatewayEvent) -> None:
     Raises PaymentUnavailable where the gateway can't be asked back; the event is then not kept, and will come again.
     """
     with transaction():
-        if payments.known(event.id):
+        if payments.known([event.id]):
             return
     seen = _Seen()
     if event.type in ABOUT_MONEY and event.livemode == gateway.livemode():

@@ -58,7 +58,12 @@ def _read_events() -> None:
     with transaction():
         since = payments.read_to(_MARK)
     read_to = clock.now()
-    for event in gateway.list_events((since or read_to - _FIRST_LOOK) - _OVERLAP, settlement.ABOUT_MONEY):
+    listed = gateway.list_events((since or read_to - _FIRST_LOOK) - _OVERLAP, settlement.ABOUT_MONEY)
+    with transaction():
+        known = payments.known(event.id for event in listed)
+    for event in listed:
+        if event.id in known:
+            continue
         if not _try(f"event {event.id}", partial(settlement.take_event, event)):
             read_to = min(read_to, event.created or read_to)
     with transaction():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -27,9 +28,9 @@ def remember(event: GatewayEvent) -> bool:
     return row.first() is not None
 
 
-def known(event_id: str) -> bool:
-    """Whether an event was kept before. A repeat that comes while the first is at work is told apart by `remember`."""
-    return db.session.scalar(select(PaymentEvent.id).where(PaymentEvent.id == event_id)) is not None
+def known(event_ids: Iterable[str]) -> set[str]:
+    """Which of these events were kept before. A repeat that comes while the first is at work is told by `remember`."""
+    return set(db.session.scalars(select(PaymentEvent.id).where(PaymentEvent.id.in_(list(event_ids)))))
 
 
 def read_to(name: str) -> datetime | None:

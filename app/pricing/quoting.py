@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from flask_babel import gettext as _
 
-from app.core.money import MOST_MINOR, Money
+from app.core.money import MOST_MINOR, Money, step
 from app.pricing import tax as taxes
 from app.pricing.contract import (
     Buyer,
@@ -90,6 +90,8 @@ def check_named(named: Money | None, least: Money) -> Money:
                 currency=least.currency,
             )
         )
+    if named.minor % step(named.currency):
+        raise Unpriceable(_("%(currency)s is paid with two decimals. Write it like 9.90.", currency=named.currency))
     return named
 
 
@@ -125,6 +127,7 @@ def _credits(
                 continue
             unspent.remove(holding)
             amount = min(room, holding.worth)
+            amount -= amount % step(each.price.currency)
             if amount:
                 room -= amount
                 credit = Credit(holding.key, holding.track_id, Money(amount, each.price.currency))
@@ -146,13 +149,16 @@ def _discounts(
     eligible = {each.key: left[each.key] for each in wanted if _is_eligible(each, coupon)}
     base = sum(eligible.values())
     if coupon.percent is not None:
-        off = half_up(base * Fraction(coupon.percent) / 100)
+        off = half_up(base * Fraction(coupon.percent) / 100 / step(currency)) * step(currency)
     else:
         off = terms.off or 0 if terms is not None else 0
     off = min(off, base)
+    off -= off % step(currency)
     if off == 0:
         return nothing, Refusal.NOTHING_ELIGIBLE
-    return nothing | apportion(off, eligible), None
+    unit = step(currency)
+    shares = apportion(off // unit, {key: amount // unit for key, amount in eligible.items()})
+    return nothing | {key: share * unit for key, share in shares.items()}, None
 
 
 def _is_eligible(each: Wanted, coupon: Reduction) -> bool:
@@ -175,7 +181,7 @@ def _line(
     rate = None
     if basis.taxed_in is not None:
         rate = rules.table.rate_for(basis.taxed_in, rules.on, each.category)
-    net, tax, relief = _split(asked, rate, basis.treatment, inclusive=rules.inclusive)
+    net, tax, relief = _split(asked, rate, basis.treatment, currency, inclusive=rules.inclusive)
     return Line(
         key=each.key,
         offer_id=each.offer_id,
@@ -191,18 +197,20 @@ def _line(
     )
 
 
-def _split(asked: int, rate: TaxRate | None, treatment: Treatment, *, inclusive: bool) -> tuple[int, int, int]:
+def _split(
+    asked: int, rate: TaxRate | None, treatment: Treatment, currency: str, *, inclusive: bool
+) -> tuple[int, int, int]:
     """Net, tax and relief of what is asked."""
     if rate is None or treatment is Treatment.NOT_COLLECTED:
         return asked, 0, 0
     if treatment is Treatment.REVERSE_CHARGE:
         # The buyer pays the tax at home: a price that holds it is lower by as much.
-        relief = taxes.inside(asked, rate) if inclusive else 0
+        relief = taxes.inside(asked, rate, step(currency)) if inclusive else 0
         return asked - relief, 0, relief
     if inclusive:
         tax = taxes.inside(asked, rate)
         return asked - tax, tax, 0
-    return asked, taxes.on_top(asked, rate), 0
+    return asked, taxes.on_top(asked, rate, step(currency)), 0
 
 
 def _by_rate(lines: Sequence[Line], currency: str) -> tuple[RateTotal, ...]:

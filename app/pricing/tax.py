@@ -53,15 +53,15 @@ def settle(buyer: Buyer, rules: TaxRules) -> TaxBasis:
     )
 
 
-def inside(amount: int, rate: TaxRate) -> int:
-    """The tax in an amount that includes it, half up."""
+def inside(amount: int, rate: TaxRate, unit: int = 1) -> int:
+    """The tax in an amount that includes it, half up to whole units of so many minor units."""
     percent = Fraction(rate.percent)
-    return half_up(amount * percent / (100 + percent))
+    return half_up(amount * percent / (100 + percent) / unit) * unit
 
 
-def on_top(amount: int, rate: TaxRate) -> int:
-    """The tax on an amount that is without it, half up."""
-    return half_up(amount * Fraction(rate.percent) / 100)
+def on_top(amount: int, rate: TaxRate, unit: int = 1) -> int:
+    """The tax on an amount that is without it, likewise."""
+    return half_up(amount * Fraction(rate.percent) / 100 / unit) * unit
 
 
 def _evidence(buyer: Buyer) -> tuple[tuple[EvidenceKind, str], ...]:

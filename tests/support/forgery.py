@@ -32,6 +32,7 @@ class Posted:
 Made = tuple[bytes, str | None] | tuple[bytes, str | None, dict[str, str]]
 _FORGED: dict[str, Callable[[Forger], Made]] = {}
 _GENUINE: dict[str, Callable[[Forger], Made]] = {}
+STRANGER = "about a payment that is not the shop's"
 _LATE_SECONDS = 60  # how slow the shop may be to look at a request, on a busy machine
 
 
@@ -293,7 +294,7 @@ def _again(by: Forger) -> Made:
     return body, by.random.choice((by.signed(body), f"t={at},v1={before},v1={by.mac(body, at)}"))
 
 
-@_kind("about a payment that is not the shop's", _GENUINE)
+@_kind(STRANGER, _GENUINE)
 def _stranger(by: Forger) -> Made:
     body = by.fresh(by.random.choice(by.strangers), livemode=by.random.random() < 0.5)
     return body, by.signed(body)

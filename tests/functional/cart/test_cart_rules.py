@@ -114,7 +114,7 @@ def test_a_rental_that_runs_is_not_rented_again_and_one_that_is_over_is(app: Fla
     rented.first_played_at = clock.now()
     db.session.commit()
     with transaction():
-        assert service.prune(cart).owned == ["Tides"]
+        assert service.prune(cart).messages() == ["You rent these now, so taken out of your cart: Tides."]
 
 
 def test_one_who_rents_can_buy(app: Flask) -> None:

@@ -309,7 +309,7 @@ def test_a_case_is_closed_with_a_word_once(client: FlaskClient, manager: Account
 @pytest.mark.parametrize("kind", list(CaseKind))
 def test_every_kind_of_case_says_what_to_do(client: FlaskClient, manager: Account, kind: CaseKind) -> None:
     with transaction():
-        cases.raise_case(kind, f"{kind}:x", facts={"expected": "this", "found": "that"})
+        cases.raise_case(kind, f"{kind}:x", facts={"expected": "this", "found": "that", "amount": "9.90 EUR"})
     case = db.session.scalars(select(Case)).one()
     page = client.get(f"/staff/cases/{case.id}").text
     assert page.count("<li>") > 1

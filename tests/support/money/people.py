@@ -10,23 +10,33 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+import croniter
 from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from support.money.points import Course, Plan
+from support.money.timepiece import BEGINS
 from support.money.world import World
 
 from app.accounts.models import Account
 from app.cart.models import Cart, CartItem
-from app.core import ids
+from app.core import ids, queue
 from app.core.db import db, transaction
 from app.core.errors import NotFound
 from app.core.money import Money
 from app.licenses import service as licenses
-from app.orders import claims, refunds, settlement, sweeping
+from app.orders import claims, refunds, settlement, tasks
 from app.orders.locks import locked
 from app.orders.models import Order, RefundOrigin
 
 _PAGES = settlement.Pages(success="http://shop/orders/{order}/return", cancel="http://shop/cart")
+
+
+def sweep_every() -> float:
+    """Seconds between two sweeps, as the worker is told."""
+    cron = next(each.cron for (name, _id), each in queue.queue.periodic_registry.periodic_tasks.items() if name == "orders.sweep")
+    times = croniter.croniter(cron, BEGINS)
+    first = float(times.get_next(float))
+    return float(times.get_next(float)) - first
 
 
 @dataclass
@@ -244,7 +254,7 @@ class People:
     @staticmethod
     def sweeping() -> None:
         """The same, to be done together with something else."""
-        sweeping.sweep()
+        tasks.sweep()
 
 
 def _present(order: Order | None) -> Order:

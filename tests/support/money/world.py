@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import time
 from collections import Counter
@@ -11,12 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest import mock
 
 import psycopg
 from flask import Flask
 from support.money import books, gateway, oracle, points, truth
 from support.money.carrier import Carrier
 from support.money.catalogue import Stock, fill
+from support.money.lots import Lots
 from support.money.points import Course, Plan
 from support.money.timepiece import Timepiece
 from support.sandbox import Controls
@@ -31,7 +34,7 @@ from app.settings import Settings
 
 T = TypeVar("T")
 
-_TEMPLATE = "money_template"
+_TEMPLATE, _ANY = "money_template", "ANY"
 _numbers = itertools.count(1)
 
 
@@ -45,9 +48,10 @@ class World:
     time: Timepiece
     stock: Stock
     database: str
+    mistakes: list[str]
     befell: Counter[str] = field(default_factory=Counter)
     also: Counter[str] = field(default_factory=Counter)
-    most_points: Counter[str] = field(default_factory=Counter)
+    lengths: dict[str, list[int]] = field(default_factory=dict)
     refused: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -82,8 +86,12 @@ class World:
         return course, status
 
     def _note(self, name: str, course: Course) -> None:
+        if self.mistakes:
+            raise AssertionError("the shop made a mistake:\n" + "\n".join(self.mistakes))
         self.befell.update(course.struck)
-        self.most_points[name] = max(self.most_points[name], len(course.points))
+        if course.points and not course.dead:
+            # How many points such an action comes to, the last few times: where the next one is killed is drawn from it.
+            self.lengths[name] = [*self.lengths.get(name, [])[-19:], len(course.points)]
 
     @staticmethod
     def wall() -> int:
@@ -103,27 +111,28 @@ class World:
 class Ground:
     """A PostgreSQL server with a filled, migrated database to clone, and room for the gateways' files."""
 
-    postgres: Postgres
+    server: str
     directory: Path
     stock: Stock
 
     @classmethod
     def lay(cls, postgres: Postgres, directory: Path, migrated: str) -> Ground:
-        """Fill a clone of the `migrated` database, once."""
-        _admin(postgres, f"DROP DATABASE IF EXISTS {_TEMPLATE}", f"CREATE DATABASE {_TEMPLATE} TEMPLATE {migrated}")
-        app = create_app(_settings(postgres.url(_TEMPLATE)))
-        with app.app_context():
-            stock = fill()
+        """Fill a clone of the `migrated` database, once. What comes of it can be handed to another process."""
+        made = cls(postgres.url(_ANY), directory, Stock())
+        made._admin(f"DROP DATABASE IF EXISTS {_TEMPLATE}", f"CREATE DATABASE {_TEMPLATE} TEMPLATE {migrated}")
+        app = create_app(_settings(made._url(_TEMPLATE)))
+        with app.app_context(), Lots(0).ruling():
+            made.stock = fill()
             db.session.remove()
             db.engine.dispose()
-        return cls(postgres, directory, stock)
+        return made
 
     @contextmanager
-    def world(self, *, settle_delay: float = 20.0) -> Iterator[World]:
+    def world(self, *, seed: int = 0, settle_delay: float = 20.0) -> Iterator[World]:
         """A new shop, gone afterwards."""
         name = f"money_{os.getpid()}_{next(_numbers)}"
-        _admin(self.postgres, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
-        settings = _settings(self.postgres.url(name))
+        self._admin(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+        settings = _settings(self._url(name))
         state = self.directory / f"{name}.sqlite"
         config = server.Config(
             state=state,
@@ -140,21 +149,45 @@ class Ground:
         bank: Bank = sandbox.extensions["sandbox"]
         piece = Timepiece()
         try:
-            with piece.ruling(bank.state):
-                yield World(app, sandbox, bank, piece, self.stock, self.postgres.url(name))
+            with piece.ruling(bank.state), Lots(seed).ruling(), _told() as mistakes:
+                yield World(app, sandbox, bank, piece, self.stock, self._url(name), mistakes)
         finally:
             with app.app_context():
                 db.engine.dispose()
             bank.state.close()
             for suffix in ("", "-wal", "-shm"):
                 state.with_name(state.name + suffix).unlink(missing_ok=True)
-            _admin(self.postgres, f"DROP DATABASE {name} WITH (FORCE)")
+            self._admin(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _url(self, database: str) -> str:
+        return self.server.replace(_ANY, database)
+
+    def _admin(self, *statements: str) -> None:
+        with psycopg.connect(self._url("postgres"), autocommit=True) as admin:
+            for each in statements:
+                admin.execute(each)  # type: ignore[arg-type]
 
 
-def _admin(postgres: Postgres, *statements: str) -> None:
-    with psycopg.connect(postgres.url("postgres"), autocommit=True) as admin:
-        for each in statements:
-            admin.execute(each)  # type: ignore[arg-type]
+class _Mistakes(logging.Handler):
+    """The shop goes on where one thing of many fails, and logs it; here it is not to be overlooked."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.told: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep what was logged with an exception."""
+        if record.exc_info:
+            self.told.append(self.format(record))
+
+
+@contextmanager
+def _told() -> Iterator[list[str]]:
+    logger, handler = logging.getLogger("app"), _Mistakes()
+    with mock.patch.multiple(logger, propagate=False, level=logging.ERROR, handlers=[handler]):
+        logger.manager._clear_cache()  # type: ignore[attr-defined]  # who asked before remembers the former level
+        yield handler.told
+    logger.manager._clear_cache()  # type: ignore[attr-defined]
 
 
 def _settings(database_url: str) -> Settings:

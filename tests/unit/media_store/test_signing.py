@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import FrozenInstanceError
 
 import pytest
 from hypothesis import given
@@ -186,9 +187,31 @@ def test_a_signature_is_good_for_its_own_session_and_expiry() -> None:
     assert not _opens(PREFIX + "a.m3u8", token=f"{EXPIRES}.{SESSION[::-1]}.{mac}")
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"token": "x" + TOKEN}, "not a media path"),
+        ({"path": PREFIX + "a.wav"}, "not a media path"),
+        ({"secrets": ("another",)}, "the signature does not match"),
+        ({"now": EXPIRES}, "the link has expired"),
+    ],
+)
+def test_why_it_opens_nothing_is_said(changed: dict, said: str) -> None:
+    given = {"secrets": (SECRET,), "token": TOKEN, "path": PREFIX + "a.m3u8", "now": NOW} | changed
+    with pytest.raises(BadSignature, match=f"^{said}$"):
+        signing.verify(**given)
+
+
+def test_what_was_verified_stays_so() -> None:
+    found = signing.verify([SECRET], TOKEN, PREFIX + "a.m3u8", now=NOW)
+    with pytest.raises(FrozenInstanceError):
+        found.prefix = OTHER  # type: ignore[misc]
+
+
 def test_while_secrets_rotate_both_open() -> None:
     new = "the-secret-to-come"
     assert _opens(PREFIX + "a.m3u8", secrets=(new, SECRET))
+    assert _opens(PREFIX + "a.m3u8", secrets=(SECRET, new))
     assert not _opens(PREFIX + "a.m3u8", secrets=(new,))
     assert not _opens(PREFIX + "a.m3u8", secrets=())
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.money import Money
+from app.core.money import Money, step
 from app.pricing.contract import (
     Buyer,
     CurrencyTerms,
@@ -168,6 +168,14 @@ def test_what_cannot_be_priced_is_refused() -> None:
         quote([album("a"), album("a")], NOBODY, tax=NO_TAX)
 
 
+def test_three_decimals_are_paid_in_two() -> None:
+    dinars = Wanted("a", "a", Money(3050, "KWD"))
+    (line,) = quote([dinars], NOBODY, Reduction("C", Decimal("7.77")), tax=NO_TAX).lines
+    assert (line.discount.minor, line.gross.minor) == (240, 2810)
+    with pytest.raises(Unpriceable, match="paid with two decimals"):
+        quote([Wanted("a", "a", Money(0, "KWD"), open_price=True, named=Money(3055, "KWD"))], NOBODY, tax=NO_TAX)
+
+
 def test_what_costs_nothing_is_an_order_without_a_payment() -> None:
     made = quote([album(price=0)], NOBODY, tax=NO_TAX)
     assert made.is_free
@@ -182,11 +190,13 @@ TRACKS = st.frozensets(st.sampled_from(["t1", "t2", "t3", "t4"]))
 @st.composite
 def carts(draw: st.DrawFn) -> tuple[list[Wanted], Buyer, Reduction | None, TaxRules]:
     currency = draw(CURRENCIES)
+    unit = step(currency)
     wanted = []
     for number in range(draw(st.integers(1, 6))):
-        price = Money(draw(AMOUNTS), currency)
+        price = Money(draw(AMOUNTS) // unit * unit, currency)
         open_price = draw(st.booleans())
-        named = Money(draw(st.integers(price.minor, most_named(price).minor)), currency) if open_price else None
+        most = most_named(price).minor
+        named = Money(draw(st.integers(price.minor // unit, most // unit)) * unit, currency) if open_price else None
         releases = draw(st.frozensets(st.sampled_from([("r1", "l1"), ("r2", "l1"), ("r3", None)]), min_size=1))
         wanted.append(
             Wanted(f"k{number}", f"o{number}", price, open_price, named, releases=releases, completes=draw(TRACKS))
@@ -230,6 +240,7 @@ def test_every_line_and_every_total_adds_up(cart: tuple[list[Wanted], Buyer, Red
         assert n["asked"] == (n["gross"] + n["relief"] if rules.inclusive else n["net"] + n["relief"])
         assert n["credit"] == sum(credit.amount.minor for credit in line.credits)
         assert not each.open_price or n["asked"] >= each.price.minor
+        assert n["gross"] % step(made.currency) == 0
     for field in ("list_price", "credit", "discount", "relief", "net", "tax", "gross"):
         assert getattr(made, field).minor == sum(numbers(line)[field] for line in made.lines)
     for field in ("net", "tax", "gross"):

