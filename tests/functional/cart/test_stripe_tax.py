@@ -36,7 +36,7 @@ from app.pricing.service import tax_rules
 from app.pricing.told import ToldRates, Untold
 
 CALCULATIONS = "POST /v1/tax/calculations"
-UNKNOWN = "The tax can’t be worked out just now. Nothing was ordered; try again in a moment."
+UNKNOWN = "The tax can’t be worked out just now, and nothing can be ordered until it can. Try again in a moment."
 
 
 class Shop:
