@@ -174,6 +174,9 @@ class Settings(BaseSettings):
     tax_prices: Literal["inclusive", "exclusive"] = Field(
         default="inclusive", description="whether prices hold the tax or it comes on top"
     )
+    tax_source: Literal["built-in", "stripe"] = Field(
+        default="built-in", description="who says what rate holds: the shop's own table, or Stripe Tax"
+    )
     tax_home: str = Field(default="", description="the country the shop is established in, ISO 3166")
     tax_countries: str = Field(default="", description="where the shop collects VAT, with commas; EU: its members")
     vat_number_check: Literal["format", "confirmed"] = Field(

@@ -12,7 +12,7 @@ from flask_login import current_user
 
 from app.accounts.forms import is_country
 from app.accounts.models import Account
-from app.cart import pricing, service
+from app.cart import pricing, service, taxing
 from app.cart.details import Details
 from app.cart.models import Cart
 from app.cart.pricing import Priced
@@ -32,6 +32,7 @@ def page(
     """The page, or the parts of it that depend on what was typed. What changed since it was last seen, it says."""
     buyer = account()
     priced, notices = None, []
+    taxing.prepare(cart, buyer)
     if cart is not None:
         with transaction():
             notices = service.prune(cart, pricing.preferred(buyer)).messages()

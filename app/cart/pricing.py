@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from flask_babel import gettext as _
 
@@ -16,7 +16,7 @@ from app.core.i18n import locale_code
 from app.core.money import Money
 from app.core.store import settings
 from app.pricing import coupons, vat_numbers
-from app.pricing.contract import Buyer, Line, Quote, Reduction, Unpriceable, VatNumber, Wanted
+from app.pricing.contract import Buyer, Line, Quote, Reduction, TaxUnknown, Unpriceable, VatNumber, Wanted
 from app.pricing.quoting import check_named, quote
 from app.pricing.service import common_currency, tax_rules, wanted_of
 
@@ -25,7 +25,8 @@ from app.pricing.service import common_currency, tax_rules, wanted_of
 class Priced:
     """A cart with its prices of this moment; `messages` are what the buyer should know beside them.
 
-    `coupon_refusal` says why the code in the cart takes nothing off.
+    `coupon_refusal` says why the code in the cart takes nothing off; `tax_unknown`, why the quote is without tax and
+    can't be ordered.
     """
 
     cart: Cart
@@ -33,6 +34,7 @@ class Priced:
     country: str | None = None
     vat_number: VatNumber | None = None
     coupon_refusal: str | None = None
+    tax_unknown: str | None = None
     messages: list[str] = field(default_factory=list)
 
     @property
@@ -87,11 +89,31 @@ def priced(cart: Cart, account: Account | None, *, email: str | None = None, pla
     address = account.email if account is not None else email or cart.email
     past = holdings.past(account, address, placing=placing)
     reduction, refusal = _reduction(cart, account, address, past)
-    buyer = Buyer(billing_country=country, vat_number=number, holdings=past.holdings)
-    made = quote(wanted, buyer, reduction, tax=tax_rules(settings()))
+    buyer = replace(buyer_of(cart, account), holdings=past.holdings)
+    taxing, unknown = tax_rules(settings()), None
+    try:
+        made = quote(wanted, buyer, reduction, tax=taxing)
+    except TaxUnknown as error:
+        made = quote(wanted, buyer, reduction, tax=replace(taxing, collects_in=frozenset()))
+        if not made.is_free:
+            unknown = str(error)
+            said.append(unknown)
     if reduction is not None and made.refusal is not None:
         refusal = coupons.refusal_text(made.refusal, reduction, currency)
-    return Priced(cart, made, country, number, refusal, said)
+    return Priced(cart, made, country, number, refusal, unknown, said)
+
+
+def buyer_of(cart: Cart, account: Account | None) -> Buyer:
+    """Where the buyer is, as far as they said; a region and a postal code are those of their address there."""
+    country = cart.country or home_of(account)
+    book = addresses.of_account(account.id) if account is not None else []
+    address = next((address for address in book if address.country == country), None)
+    return Buyer(
+        billing_country=country,
+        region=address.region if address is not None else None,
+        postal_code=address.postal_code if address is not None else None,
+        vat_number=_vat_number(cart.vat_number, country),
+    )
 
 
 def _wanted(item: CartItem, currency: str, said: list[str]) -> Wanted:

@@ -148,7 +148,7 @@ def keep_details() -> Any:
 @blueprint.app_template_filter("percent")
 def _percent(percent: Decimal) -> str:
     """A rate of so many percent, as the reader writes it."""
-    return str(format_percent(percent / 100, "#,##0.###%"))
+    return str(format_percent(percent / 100, "#,##0.####%"))
 
 
 @blueprint.app_template_filter("less")

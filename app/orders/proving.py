@@ -144,12 +144,16 @@ def _order(order: Order, owed: list[Money], held: dict[str, License], claimed: d
             found = held.get(key)
             if found is None:
                 says = _("“%(title)s” was never granted.", title=line.title)
+                yield Difference(
+                    Fault.LICENSE,
+                    name,
+                    says,
+                    _("Licenses are granted once, when an order is paid: restore the row from a backup, or refund it."),
+                )
             elif (found.revoked_at is None) != standing[line.id]:
                 should = _("should stand") if standing[line.id] else _("should be shut: no money is behind it")
                 says = _("The license for “%(title)s” %(should)s.", title=line.title, should=should)
-            else:
-                continue
-            yield Difference(Fault.LICENSE, name, says, follow)
+                yield Difference(Fault.LICENSE, name, says, follow)
         if line.is_gift and claimed.get(line.id) and money.get(line.id, {}).get(Book.GIFTS, 0) > 0:
             says = _("The gift “%(title)s” is claimed, and its money is not booked as earned.", title=line.title)
             yield Difference(Fault.GIFT, name, says, follow)

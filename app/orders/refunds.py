@@ -21,6 +21,7 @@ from app.pricing.rounding import apportion
 
 CARRY_OUT = "orders.refund"
 REASON_MAX = 500
+_NEWS = timedelta(days=7)
 GIVEN_BACK_BEFORE = "all of it was given back before"
 
 
@@ -142,12 +143,15 @@ def refused(refund: OrderRefund, order: Order, why: str) -> None:
 
 
 def heard(order: Order, payment: Payment) -> None:
-    """Rows follow what the gateway says of the refunds it made for them, whoever hears it first."""
+    """Rows follow what the gateway says of the refunds it made for them, whoever hears it first. The buyer is told of
+    those that were made at the gateway itself, too; not of what is heard of for the first time long after."""
     rows = {each.id: each for each in queries.refunds_of(order.id)}
     for made in payment.refunds:
         row = rows.get(made.key or "")
         if row is not None and row.payment_id == payment.id:
             _settle(row, order, made)
+        elif row is None and made.state.returned and clock.now() - made.created < _NEWS:
+            correspondence.refunded(order, None, made.amount, reference=made.id)
     db.session.flush()
 
 

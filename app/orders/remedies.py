@@ -59,7 +59,7 @@ def facts(case: Case) -> list[tuple[str, str | list[str]]]:
         told = {"amount": f"{Money(told.pop('minor'), told['currency']).decimal} {told.pop('currency')}", **told}
     return [
         (names.get(name, name), [str(each) for each in value] if isinstance(value, list) else str(value))
-        for name, value in told.items()
+        for name, value in sorted(told.items(), key=lambda each: (*names, each[0]).index(each[0]))
         if value
     ]
 

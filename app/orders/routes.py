@@ -13,7 +13,7 @@ from flask_login import current_user
 
 from app.accounts import limits
 from app.accounts.pages import limited
-from app.cart import details, pages, visitor
+from app.cart import details, pages, taxing, visitor
 from app.core import clock, metrics
 from app.core.auth import Access, access
 from app.core.db import transaction
@@ -54,6 +54,7 @@ def checkout() -> Any:
     wrong = details.missing(cart, account) | wrong
     if wrong:
         return pages.page(cart, typed=typed, wrong=wrong), 422
+    taxing.prepare(cart, account)
     base, expected = _base_url(), _expected()
     email = account.email if account is not None else cart.email or ""
     if account is None and expected is not None and expected.minor == 0:

@@ -9,10 +9,10 @@ from functools import cached_property
 from sqlalchemy import ColumnElement, func, or_, select
 
 from app.accounts.models import Account
-from app.core.db import db
+from app.core.db import Identified, db
 from app.core.money import Money
 from app.ledger import queries as ledger
-from app.ledger.models import Entry
+from app.ledger.models import Entry, EntryKind
 from app.ledger.queries import PaymentTotals
 from app.letters import queries as letters
 from app.letters.models import Letter
@@ -158,5 +158,7 @@ class Dossier:
     @cached_property
     def letters(self) -> Sequence[Letter]:
         """What the shop wrote about it."""
-        about = [self.order.id, *(each.id for each in self.refunds), *(each.id for each in self.claims)]
+        mine: list[Identified] = [self.order, *self.refunds, *self.claims, *self.cases]
+        about = [each.id for each in mine]
+        about += [each.key.partition(":")[2] for each in self.entries if each.kind == EntryKind.REFUND]
         return letters.about(about, since=self.order.created_at)

@@ -17,6 +17,10 @@ class PaymentUnavailable(WavecrateError):
     status = 503
 
 
+class UnclearPlace(WavecrateError):
+    """The gateway's tax service needs to know more of an address before it can say what tax is due there."""
+
+
 class RefundRefused(WavecrateError):
     """The gateway will not give that money back: it is more than is left of the payment, or its bank disputes it."""
 

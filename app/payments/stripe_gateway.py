@@ -20,6 +20,7 @@ from flask_babel import gettext as _
 from stripe import StripeClient, StripeError
 from stripe.params import EventListParams, RefundCreateParams
 from stripe.params.checkout import SessionCreateParams
+from stripe.params.tax import CalculationCreateParams
 
 from app.core.money import Money
 from app.core.store import settings
@@ -35,14 +36,21 @@ from app.payments.contract import (
     PaymentUnavailable,
     Refund,
     RefundRefused,
+    UnclearPlace,
 )
+from app.pricing.contract import Place, TaxRate
 
 log = logging.getLogger(__name__)
 
 API_VERSION = "2026-10-28.endive"
 """What every request asks for; raised by hand, together with stripe-python, whose types describe it."""
 
+TAX_CODES = {"audio": "txcd_10401100", "film": "txcd_10402100"}
+"""Audio, and audio-visual, works that are downloaded, for good and without a subscription
+(https://docs.stripe.com/tax/tax-codes)."""
+
 SIGNATURE_TOLERANCE_SECONDS = 300
+_SAMPLE = 1_000_000  # minor units: large enough for the share of it that a place taxes to be read to four digits
 _CONNECT_SECONDS, _READ_SECONDS = 5, 20
 _NAME_MAX = 250
 _PAGE = 100
@@ -188,6 +196,41 @@ def list_events(since: datetime, types: tuple[str, ...] = ()) -> list[GatewayEve
     with _translated():
         found = [each.to_dict() for each in client().v1.events.list(params).auto_paging_iter()]
     return [reading.event(each) for each in reversed(found)]
+
+
+def tax_rates(place: Place, currency: str) -> dict[str, TaxRate | None]:
+    """What Stripe Tax would have a consumer there pay today, by category; None where the account collects no tax.
+
+    A calculation for a round sum: nothing is recorded, and no sale is reported. `currency` only writes that sum down.
+    Raises UnclearPlace where the address is too short for a rate, PaymentUnavailable where none can be had.
+    """
+    address = {"country": place.country, "state": place.region, "postal_code": place.postal_code}
+    params: CalculationCreateParams = {
+        "currency": currency.lower(),
+        "line_items": [
+            {"amount": _SAMPLE, "reference": category, "tax_behavior": "exclusive", "tax_code": code}
+            for category, code in TAX_CODES.items()
+        ],
+        "customer_details": {
+            "address": {name: value for name, value in address.items() if value},  # type: ignore[typeddict-item]
+            "address_source": "billing",
+        },
+        "expand": ["line_items.data.tax_breakdown"],
+    }
+    with _translated():
+        try:
+            found = client().v1.tax.calculations.create(params)
+        except stripe.InvalidRequestError as error:
+            if error.code == "customer_tax_location_invalid" or (error.param or "").startswith("customer_details"):
+                raise UnclearPlace(str(error)) from error
+            raise
+    try:
+        return reading.tax_rates(found.to_dict(), place.country)
+    except ValueError as error:
+        log.error("tax of %s: %s", place, error)
+        raise PaymentUnavailable(
+            _("The payment service does not answer as it should. Nothing was paid; try again in a moment.")
+        ) from error
 
 
 def verify_webhook(body: bytes, header: str | None) -> GatewayEvent:

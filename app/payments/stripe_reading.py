@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from app.core.money import Money
@@ -18,6 +19,7 @@ from app.payments.contract import (
     Refund,
     RefundState,
 )
+from app.pricing.contract import TaxRate
 
 Body = dict[str, Any]
 
@@ -126,6 +128,55 @@ def event(payload: Body) -> GatewayEvent:
         livemode=bool(payload["livemode"]),
         refund_id=subject["id"] if kind == "refund" else None,
         dispute_id=subject["id"] if kind == "dispute" else None,
+    )
+
+
+_NOT_DUE = (
+    "not_collecting",
+    "not_subject_to_tax",
+    "product_exempt",
+    "product_exempt_holiday",
+    "zero_rated",
+)
+_DUE = (
+    "portion_product_exempt",
+    "portion_reduced_rated",
+    "portion_standard_rated",
+    "proportionally_rated",
+    "reduced_rated",
+    "standard_rated",
+    "taxable_basis_reduced",
+)
+_TAXES = {"vat": "VAT", "sales_tax": "Sales tax", "jct": "Consumption tax"}
+_PERCENT = Decimal("0.0001")
+_TAX_NAME_MAX = 40
+
+
+def tax_rates(calculation: Body, country: str) -> dict[str, TaxRate | None]:
+    """The rate of each line of a tax calculation without tax in its amounts, by the line's reference.
+
+    What a state, a county and a city take is one rate: their percentages added up, each of the part that it taxes.
+    None where nothing is due. Raises ValueError where a line doesn't say so.
+    """
+    return {line["reference"]: _tax_rate(line, country) for line in calculation["line_items"]["data"]}
+
+
+def _tax_rate(line: Body, country: str) -> TaxRate | None:
+    percent, names = Decimal(0), []
+    for part in line["tax_breakdown"] or ():
+        reason, details = part["taxability_reason"], part["tax_rate_details"]
+        if reason in _NOT_DUE:
+            continue
+        if reason not in _DUE or details is None:
+            raise ValueError(f"line {line['reference']!r} is {reason}")
+        percent += Decimal(details["percentage_decimal"]) * part["taxable_amount"] / line["amount"]
+        name = _TAXES.get(details["tax_type"], details["display_name"])
+        if name not in names:
+            names.append(name)
+    if not line["tax_breakdown"] or bool(percent) != bool(line["amount_tax"]):
+        raise ValueError(f"line {line['reference']!r} has a tax that no rate explains")
+    return (
+        TaxRate(country, percent.quantize(_PERCENT).normalize(), " + ".join(names)[:_TAX_NAME_MAX]) if percent else None
     )
 
 

@@ -16,6 +16,10 @@ class Unpriceable(WavecrateError):
     """This can't be priced as it was asked for; the message says what to change."""
 
 
+class TaxUnknown(Unpriceable):
+    """What tax is due can't be said now; the message says what helps. Nobody guesses."""
+
+
 class EvidenceKind(StrEnum):
     """Where a piece of evidence for the buyer's country comes from."""
 
@@ -180,7 +184,7 @@ class TaxTable(Protocol):
     """
 
     def rate_for(self, place: Place, on: date, category: str) -> TaxRate | None:
-        """The rate, or None where no tax is due or none is known."""
+        """The rate, or None where no tax is due; a table that should know and doesn't raises TaxUnknown."""
         ...
 
 

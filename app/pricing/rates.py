@@ -85,7 +85,7 @@ class BuiltInRates:
     periods: tuple[Period, ...] = PERIODS
 
     def rate_for(self, place: Place, on: date, category: str) -> TaxRate | None:
-        """The standard rate of that day, whatever the category."""
+        """The standard rate of that day, whatever the category; None for a country that isn't in the table."""
         for period in self.periods:
             if period.country == place.country and period.since <= on and (period.until is None or on < period.until):
                 return TaxRate(period.country, period.percent)

@@ -13,6 +13,7 @@ from app.core.money import Money
 from app.pricing.contract import Agreement, EvidenceKind, TaxBasis, TaxRules, TaxTable, Wanted
 from app.pricing.models import TaxEvidence
 from app.pricing.rates import BuiltInRates, countries, vat_country
+from app.pricing.told import told_rates
 from app.settings import Settings
 
 BUILT_IN = BuiltInRates()
@@ -55,9 +56,10 @@ def common_currency(offers: list[Offer], preferred: str | None) -> str | None:
 
 
 def tax_rules(settings: Settings, *, on: date | None = None, table: TaxTable | None = None) -> TaxRules:
-    """How the shop taxes on that day (today); with another table than the built-in one where a service has the say."""
+    """How the shop taxes on that day (today), by the table that TAX_SOURCE names unless one is given."""
+    chosen = told_rates() if settings.tax_source == "stripe" else BUILT_IN
     return TaxRules(
-        table=table or BUILT_IN,
+        table=table or chosen,
         on=on or clock.now().date(),
         inclusive=settings.tax_prices == "inclusive",
         home=settings.tax_home or None,

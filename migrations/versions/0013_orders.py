@@ -74,7 +74,7 @@ def _orders() -> None:
     op.add_column("order_line", sa.Column("relief_minor", sa.Integer(), nullable=True))
     op.add_column("order_line", sa.Column("net_minor", sa.Integer(), nullable=True))
     op.add_column("order_line", sa.Column("tax_minor", sa.Integer(), nullable=True))
-    op.add_column("order_line", sa.Column("tax_rate", sa.Numeric(precision=6, scale=3), nullable=True))
+    op.add_column("order_line", sa.Column("tax_rate", sa.Numeric(precision=7, scale=4), nullable=True))
     op.add_column("order_line", sa.Column("tax_country", sa.String(length=2), nullable=True))
     op.add_column("order_line", sa.Column("tax_name", sa.String(length=40), nullable=True))
     op.add_column("order_line", sa.Column("credits", postgresql.JSONB(astext_type=sa.Text()), nullable=True))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 from pydantic import SecretStr
 
 from app.catalog.models import Kind, Release
@@ -121,6 +121,7 @@ class _Servers:
             "SANDBOX_WEBHOOK_URL": f"{self.settings.base_url}/webhooks/stripe",
             # Long enough that the browser is back before the webhook is: that is the case to get right.
             "SANDBOX_WEBHOOK_DELAY": "1.5",
+            "SANDBOX_SETTLE_DELAY": "86400",  # a bank takes its days until a test says that they are over
         }
         self._start(
             "sandbox", [*_gunicorn(port), "app.payments.sandbox.server:application()"], f"http://127.0.0.1:{port}/"
@@ -233,6 +234,7 @@ def playwright() -> Iterator[Playwright]:
 def browser(playwright: Playwright) -> Iterator[Browser]:
     """Chromium: the system's where there is one, else Playwright's own."""
     flags = [*_FLAGS, "--no-sandbox"] if os.geteuid() == 0 else _FLAGS
+    expect.set_options(timeout=20_000)
     launched = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=flags)
     yield launched
     launched.close()

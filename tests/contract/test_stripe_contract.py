@@ -21,7 +21,8 @@ from app.core import clock
 from app.core.money import Money
 from app.payments import stripe_gateway as gateway
 from app.payments.contract import CheckoutLine, CheckoutOrder, PaymentUnavailable
-from app.payments.sandbox import cards, endpoints, objects, sessions, wire
+from app.payments.sandbox import cards, endpoints, objects, sessions, tax, wire
+from app.pricing.contract import Place
 from app.settings import Settings
 
 
@@ -70,6 +71,7 @@ def test_every_request_the_shop_sends_is_one_stripe_takes(live: LiveShop) -> Non
     gateway.read_payment(payment_id)
     assert len(list(gateway.list_payments(soon - timedelta(days=1)))) == 1
     assert gateway.list_events(soon - timedelta(days=1), ("charge.refunded", "refund.created"))
+    assert gateway.tax_rates(Place("US", "WA", "98101"), "USD")
 
     known = {(each.method, each.rule): each.params for each in endpoints.ENDPOINTS}
     refunds = [("GET", "/v1/refunds"), ("POST", "/v1/refunds")]
@@ -85,6 +87,7 @@ def test_every_request_the_shop_sends_is_one_stripe_takes(live: LiveShop) -> Non
         ("GET", "/v1/payment_intents"),
         ("GET", "/v1/refunds"),
         ("GET", "/v1/events"),
+        ("POST", "/v1/tax/calculations"),
     ]
     for request in live.requests:
         rule = request.path.removeprefix("/v1")
@@ -191,6 +194,18 @@ def _made() -> list[tuple[dict, Any]]:
         version=objects.API_VERSION,
     )
     payment = objects.payment_intent(session, "card", {})
+    taxed = tax.calculation(
+        {
+            "currency": "usd",
+            "line_items": [{"amount": "10000", "tax_code": tax.AUDIO}],
+            "customer_details": {"address": {"country": "US", "postal_code": "98101"}, "address_source": "billing"},
+        },
+        now=0,
+        shown=True,
+    )
+    (taxed_line,) = taxed["line_items"]["data"]
+    part, total = taxed_line["tax_breakdown"][0], taxed["tax_breakdown"][0]
+    of_line, of_all = stripe.tax.CalculationLineItem.TaxBreakdown, stripe.tax.Calculation.TaxBreakdown
     means = [cards.card(cards.TEST_CARD), cards.account(cards.TEST_IBAN), *map(_wallet, ("alipay", "paypal"))]
     charges = [objects.charge(payment, each.details, {}, status="succeeded") for each in means]
     moved = objects.balance_transaction(charges[0], "charge", 990, account="eur", fee=40, created=0)
@@ -204,6 +219,14 @@ def _made() -> list[tuple[dict, Any]]:
         (payment, stripe.PaymentIntent),
         *((each, stripe.Charge) for each in charges),
         *details,
+        (taxed, stripe.tax.Calculation),
+        (taxed["customer_details"], stripe.tax.Calculation.CustomerDetails),
+        (taxed_line, stripe.tax.CalculationLineItem),
+        (part, of_line),
+        (part["jurisdiction"], of_line.Jurisdiction),
+        (part["tax_rate_details"], of_line.TaxRateDetails),
+        (total, of_all),
+        (total["tax_rate_details"], of_all.TaxRateDetails),
         (moved, stripe.BalanceTransaction),
         (objects.refund(charges[0], 1, None, {}, status="succeeded", created=0), stripe.Refund),
         (objects.dispute(charges[0], 1, "fraudulent", created=0), stripe.Dispute),

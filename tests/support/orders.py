@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
+from flask import Flask
 from sqlalchemy import select
 from support import rows
 from support.shop import offer
@@ -14,12 +17,14 @@ from support.shop import offer
 from app.accounts.models import Account
 from app.catalog.models import BundledRelease, Offer, OfferKind, Release, Track
 from app.core import clock
-from app.core.db import db
+from app.core.db import db, transaction
 from app.core.money import Money
 from app.ledger.models import Book, EntryKind, Posting
 from app.ledger.service import Post, write
 from app.letters.models import Letter
+from app.licenses import queries as licensed
 from app.licenses import service as licenses
+from app.licenses.models import License
 from app.orders import books, claims, waiting
 from app.orders.models import Claim, Order, OrderLine, OrderState
 
@@ -130,6 +135,45 @@ def give_back(order: Order, line: OrderLine, minor: int, key: str = "re_1", *, t
         payment_id=order.payment_id,
     )
     db.session.commit()
+
+
+def claim(found: Claim, account: Account) -> Claim:
+    """The account claims it, in a transaction of its own."""
+    with transaction():
+        return claims.claim(found.id, account)
+
+
+def license_of(found: Claim) -> License:
+    """The one license that waits, or waited."""
+    [license_] = licensed.granted(
+        [key for line in waiting.lines_of(found) for key, _release, _track in line.grants]
+    ).values()
+    return license_
+
+
+def at_once(app: Flask, *jobs: Callable[[], object]) -> list[object]:
+    """Run them at the same time, each with a connection of its own; what each came to, an error being one of them."""
+    gate, came_to = threading.Barrier(len(jobs)), [None] * len(jobs)
+
+    def work(at: int, job: Callable[[], object]) -> None:
+        with app.app_context():
+            gate.wait()
+            try:
+                with transaction():
+                    came_to[at] = job()
+            except Exception as error:
+                came_to[at] = error
+            finally:
+                db.session.remove()
+
+    threads = [threading.Thread(target=work, args=each) for each in enumerate(jobs)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    db.session.rollback()
+    db.session.expire_all()
+    return came_to
 
 
 def on_book(book: Book) -> int:

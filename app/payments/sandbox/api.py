@@ -114,7 +114,8 @@ def _post(endpoint: Endpoint, object_id: str, version: str, fault: Rule | None) 
             paths = _checked(endpoint, params, version)
             connection.execute("SAVEPOINT effect")
             try:
-                status, body = 200, endpoint.run(Call(bank(), connection, params, version, object_id))
+                call = Call(bank(), connection, params, version, object_id, tuple(paths))
+                status, body = 200, endpoint.run(call)
                 lists.expand(connection, body, paths)
             except Refused as error:
                 connection.execute("ROLLBACK TO effect")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from app.payments.sandbox import disputes, lists, payments, refunds, sessions
+from app.payments.sandbox import disputes, lists, payments, refunds, sessions, tax
 from app.payments.sandbox.bank import Bank, refuse
 from app.payments.sandbox.currencies import MOST
 from app.payments.sandbox.params import BadParameter, Reader
@@ -25,6 +25,7 @@ class Call:
     params: Body
     version: str
     id: str = ""  # of the object the address names
+    expand: tuple[str, ...] = ()
 
     @property
     def reader(self) -> Reader:
@@ -119,6 +120,12 @@ def close_dispute(call: Call) -> Body:
     """Give in: the dispute is lost."""
     call.reader.end()
     return disputes.close(call.bank, call.connection, call.id, "lost")
+
+
+@_endpoint("POST", "/tax/calculations", "tax.CalculationCreateParams")
+def calculate_tax(call: Call) -> Body:
+    """What a sale would be taxed at; the calculation itself can't be read again."""
+    return tax.calculation(call.params, now=call.bank.now(), shown="line_items.data.tax_breakdown" in call.expand)
 
 
 @_endpoint("GET", "/events", "EventListParams")

@@ -97,16 +97,26 @@ document.addEventListener("htmx:afterSettle", (event) => {
 
 document.addEventListener("htmx:historyRestore", () => refreshPageState());
 
-/** A new page is there: start at its top, or at the anchor the address names, and tell screen readers. */
+/** A new page is there: start at its top, or at the anchor the address names, and tell screen readers. A form that
+ * came back starts at the first field to mend. */
 function arrive() {
   const anchor = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (anchor) anchor.scrollIntoView();
   else window.scrollTo({ top: 0, behavior: "instant" });
+  if (mend()) return refreshPageState();
   const heading = main().querySelector("h1") ?? main();
   heading.tabIndex = -1;
   heading.focus({ preventScroll: true });
   refreshPageState();
 }
+
+function mend() {
+  const field = main().querySelector('[aria-invalid="true"]');
+  field?.focus();
+  return field !== null;
+}
+
+mend();
 
 function refreshPageState() {
   document.dispatchEvent(new CustomEvent("wavecrate:page"));

@@ -34,7 +34,7 @@ from app.pricing.coupons import CouponWish, Customer
 from app.wishlist import service as wishes
 
 PASSWORD = "a quiet harbour"
-PARTS = {"account", "activity", "cart", "coupons", "letters", "licenses", "orders", "plays", "wishlist"}
+PARTS = {"account", "activity", "cart", "coupons", "gifts", "letters", "licenses", "orders", "plays", "wishlist"}
 
 
 @pytest.fixture
@@ -45,8 +45,17 @@ def ada(app: Flask) -> Account:
     release, other = rows.release("Tides"), rows.release("Mains")
     track, sold = release.tracks[0], offer(release=release)
     rows.own(account, release=release)
-    order = Order(account_id=account.id, state=OrderState.PAID, currency="EUR", total_minor=990, paid_at=clock.now())
-    order.lines = [OrderLine(offer_id=sold.id, title="Tides", price_minor=990)]
+    order = Order(
+        account_id=account.id,
+        email="ada@harbour.example",
+        locale="en",
+        billing={"name": "Ada Harbour", "address": ["1 Quay", "Bergen"], "country": "NO"},
+        state=OrderState.PAID,
+        currency="EUR",
+        total_minor=990,
+        paid_at=clock.now(),
+    )
+    order.lines = [OrderLine(offer_id=sold.id, title="Tides", list_minor=990, net_minor=990, price_minor=990)]
     db.session.add_all(
         [
             order,
@@ -80,7 +89,9 @@ def test_all_that_the_shop_holds_comes_as_one_file(app: Flask, client: FlaskClie
     assert set(parts) == PARTS
     assert parts["account"]["email"] == "ada@harbour.example"
     assert parts["account"]["addresses"][0]["city"] == "Bergen"
-    assert parts["orders"][0]["lines"] == [{"title": "Tides", "price_minor": 990}]
+    [bought] = parts["orders"]
+    assert bought["billing"]["name"] == "Ada Harbour"
+    assert [(line["title"], line["price_minor"]) for line in bought["lines"]] == [("Tides", 990)]
     assert [one["title"] for one in parts["cart"]] == ["Mains"]
     assert parts["plays"]["left_off"][0]["at_ms"] == 5000
     assert {one["what"] for one in parts["activity"]} >= {"play"}

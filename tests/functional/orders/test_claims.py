@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,9 +9,8 @@ from flask import Flask
 from pydantic import SecretStr
 from sqlalchemy import select
 from support import orders, rows
-from support.orders import Sold
+from support.orders import Sold, at_once, claim, license_of
 
-from app.accounts.models import Account
 from app.core import clock
 from app.core.db import db, transaction
 from app.core.errors import NotFound
@@ -21,45 +18,8 @@ from app.discovery.models import Event, EventKind
 from app.ledger.models import Book, Entry, EntryKind
 from app.licenses import queries as held
 from app.licenses import service as licenses
-from app.licenses.models import License
 from app.orders import claims, entitlement, locks, waiting
 from app.orders.models import Claim, ClaimKind, Order
-
-
-def claim(found: Claim, account: Account) -> Claim:
-    with transaction():
-        return claims.claim(found.id, account)
-
-
-def license_of(found: Claim) -> License:
-    [license_] = held.granted(claims._keys(found)).values()
-    return license_
-
-
-def at_once(app: Flask, *jobs: Callable[[], object]) -> list[object]:
-    """Run them at the same time, each with a connection of its own; what each came to, an error being one of them."""
-    gate, came_to = threading.Barrier(len(jobs)), [None] * len(jobs)
-
-    def work(at: int, job: Callable[[], object]) -> None:
-        with app.app_context():
-            gate.wait()
-            try:
-                with transaction():
-                    came_to[at] = job()
-            except Exception as error:
-                came_to[at] = error
-            finally:
-                db.session.remove()
-
-    threads = [threading.Thread(target=work, args=each) for each in enumerate(jobs)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    db.session.rollback()
-    db.session.expire_all()
-    return came_to
-
 
 # What waits
 
@@ -505,6 +465,8 @@ def test_a_gift_can_go_to_another_address_and_what_went_to_the_first_opens_nothi
         with pytest.raises(NotFound):
             open_it()
     assert orders.written("gift")[1].context["code"] == waiting.shown(found)
+    assert found.line is not None
+    assert (found.line.gift_to, found.line.gift_on) == ("right@example.org", None)
 
 
 def test_a_gift_can_go_on_another_day_until_it_went(app: Flask) -> None:
