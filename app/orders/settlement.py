@@ -255,6 +255,7 @@ def _effect(order: Order | None, seen: _Seen) -> Order | None:
         if checkout.failed:
             correspondence.payment_failed(order)
         elif checkout.underway:
+            order.checkout_url = None
             correspondence.placed(order)
     db.session.flush()
     return order
