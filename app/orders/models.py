@@ -48,7 +48,7 @@ class Order(Identified, Timestamped, Model):
     reverse_charge: Mapped[bool] = mapped_column(default=False)
     coupon_code: Mapped[str | None] = mapped_column(String(40))
     checkout_id: Mapped[str | None] = mapped_column(String(255), unique=True, doc="the gateway's checkout session")
-    checkout_url: Mapped[str | None] = mapped_column(Text, doc="where it is paid, while it is pending")
+    checkout_url: Mapped[str | None] = mapped_column(Text, doc="where it is paid, while it still can be")
     payment_id: Mapped[str | None] = mapped_column(String(255), unique=True, doc="the gateway's payment intent")
     paid_by: Mapped[str | None] = mapped_column(String(40), doc="card, alipay, wechat_pay, paypal …")
     paid_at: Mapped[datetime | None]
@@ -67,6 +67,11 @@ class Order(Identified, Timestamped, Model):
     def buyer(self) -> str:
         """Who buys, in one word: the account, or a guest's address."""
         return self.account_id or self.email.lower()
+
+    @property
+    def is_underway(self) -> bool:
+        """Whether the buyer did their part and a bank takes its days: not paid, and nothing is left to pay."""
+        return self.state == OrderState.PENDING and self.checkout_id is not None and self.checkout_url is None
 
 
 class OrderLine(Identified, Model):

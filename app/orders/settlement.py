@@ -31,6 +31,7 @@ from app.payments.contract import (
     CheckoutStatus,
     GatewayEvent,
     Payment,
+    PaymentUnavailable,
     RefundRefused,
 )
 
@@ -194,6 +195,15 @@ def carry_out(refund_id: str) -> OrderRefund:
     return refund
 
 
+def try_to_carry_out(refund_id: str) -> OrderRefund:
+    """The same, for whoever waits for it: where the gateway can't be asked the refund stays asked for, and a job makes
+    it."""
+    try:
+        return carry_out(refund_id)
+    except PaymentUnavailable:
+        return db.session.get_one(OrderRefund, refund_id, populate_existing=True)
+
+
 def follow_payment(payment_id: str) -> None:
     """Read a payment and take in how it stands."""
     _take_in(_look(None, payment_id), None)
@@ -245,6 +255,7 @@ def _effect(order: Order | None, seen: _Seen) -> Order | None:
         if checkout.failed:
             correspondence.payment_failed(order)
         elif checkout.underway:
+            order.checkout_url = None
             correspondence.placed(order)
     db.session.flush()
     return order

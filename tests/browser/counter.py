@@ -13,18 +13,23 @@ from typing import Any
 
 import requests
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
-from support import rows
+from support import orders, rows
+from support.instance import eventually
+from support.orders import Sold
 
 from app.accounts import login, sessions
 from app.accounts import service as accounts
 from app.accounts.models import Account, Role
+from app.cart import service as carts
+from app.cart.gifts import Gift
 from app.catalog import offers
 from app.catalog import service as catalog
 from app.catalog.models import Offer, Release
 from app.core import clock
 from app.core.db import db, transaction
 from app.core.money import Money
-from app.orders.models import Order, OrderState
+from app.orders import cases, waiting
+from app.orders.models import Case, CaseKind, Order, OrderState
 from app.pricing import coupons
 from app.pricing.coupons import CouponWish
 from tests.browser.shop import PASSWORD, Shop
@@ -36,6 +41,7 @@ WORDS = {
     "Add to cart": "加入购物车",
     "Confirming your payment": "正在确认付款",
     "It’s yours": "归[你您]了",
+    "Thank you": "谢谢",
     "Play all": "全部播放",
     "Your cart": "[你您]的购物车",
     "Your library": "[你您]的曲库",
@@ -107,7 +113,7 @@ def _put_up(made: Wares) -> None:
                 day = (clock.now() + timedelta(days=200)).date()
                 catalog.update_release(release, released_on=day)
                 for number, track in enumerate(release.tracks, 1):
-                    catalog.update_track(track, title=f"Untitled {number}", duration_ms=None)
+                    catalog.update_track(track, title=f"Untitled {number}", title_zh=None, duration_ms=None)
             price = Money(0, "EUR") if name in ("open", "free") else euro
             sold = offers.set_price(release=release, price=price, open_price=name == "open", free=name == "free")
             if name == "single":
@@ -118,7 +124,7 @@ def _put_up(made: Wares) -> None:
         film = db.session.get_one(Release, made.shop.releases["Night Ferry"])
         offers.set_rental(film, Money(390, "EUR"), 30)
         pair = [db.session.get_one(Release, made.shop.releases[title]) for title in ("Copper", "Kite Season")]
-        bundle = offers.make_bundle("Two for the Road", pair, Money(1500, "EUR"), title_zh="路上二选")
+        bundle = offers.make_bundle("Two for the Road", pair, Money(1500, "EUR"), title_zh="路上听的两张")
         louder = coupons.create(CouponWish("Louder", percent=Decimal(25)))
         made.code = coupons.add_code(louder, f"LOUDER{made.ids['single'][:4].upper()}").code
         made.ids |= {"rental": film.id, "bundle": bundle.id}
@@ -225,12 +231,33 @@ class Buyer:
         expect(self.page.locator("#player")).to_have_attribute("data-state", "playing")
         self.page.wait_for_function("document.querySelector('.player__audio').currentTime > 0.3")
 
-    def reads_letter(self, subject: str, *, to: str | None = None) -> None:
+    def waits_for_order(self, state: OrderState) -> str:
+        """Load an order's page until the shop's books say so of it; its address, without what hangs on it."""
+        address = re.sub(r"(/orders/[^/?]+).*", r"\1", self.page.url)
+        eventually(lambda: order_of(self.shop, address)[0] == state)
+        self.page.goto(address)
+        return address
+
+    def follows_letter(self, subject: str, link: str = "/claims/", *, to: str | None = None) -> None:
         """Follow the button of the newest letter in the outbox that has it in its subject."""
-        row = self.page.locator("tr").filter(has_text=to or self.email).filter(has_text=re.compile(subject))
-        self.page.goto("/outbox")
+        page = self.page
+        row = page.locator("tr").filter(has_text=to or self.email).filter(has_text=subject)
+        page.goto("/outbox")
         row.get_by_role("link").first.click()
-        self.page.frame_locator(".letter").locator("a.button, a[href*='/claims/']").first.click()
+        with page.expect_navigation(url=f"**{link}**"):
+            page.frame_locator(".letter").locator(f"a[href*='{link}']").first.click()
+
+    def tabs_to(self, name: str) -> None:
+        """Press Tab until the focus stands on what is called so."""
+        for _ in range(80):
+            self.page.keyboard.press("Tab")
+            called = self.page.evaluate(
+                "() => { const e = document.activeElement; const label = e.labels?.[0]?.textContent;"
+                " return (e.getAttribute('aria-label') || label || e.textContent || '').trim(); }"
+            )
+            if called == name:
+                return
+        raise AssertionError(f"Tab never reached {name!r}")
 
 
 @contextmanager
@@ -256,3 +283,69 @@ def order_of(shop: Shop, address: str) -> tuple[OrderState, str]:
         told = OrderState(found.state), found.paid_by or ""
         db.session.remove()
     return told
+
+
+def pages_of(wares: Wares, account_id: str) -> dict[str, str]:
+    """The addresses of every page around a purchase, with something of each kind on it, for that administrator."""
+    with wares.shop.app.app_context():
+        buyer = db.session.get_one(Account, account_id)
+        release = {name: db.session.get_one(Release, wares.ids[name]) for name in ("single", "open", "awaited")}
+        film, album = (db.session.get_one(Release, wares.shop.releases[each]) for each in ("Night Ferry", "Copper"))
+        bundle = db.session.get_one(Offer, wares.ids["bundle"])
+        note = {"gift_from": "Ada", "gift_message": "For the road.\n一路顺风"}
+        rented = film.rental
+        assert rented is not None
+        mixed = orders.claimable(
+            Sold(release["awaited"], 700),
+            Sold(rented, 390),
+            Sold(album),
+            Sold(bundle, 1500, gift_to="a.friend.with.a.long.name@example.org", more=note),
+            account=buyer,
+        )
+        guests = orders.claimable(Sold(release["single"], 700), email=f"guest.of.{buyer.email}")
+        states = {name: orders.order(Sold(album), account=buyer) for name in ("open", "underway", "closed", "refunded")}
+        with transaction():
+            for name, each in states.items():
+                each.state = OrderState.REFUNDED if name == "refunded" else OrderState.PENDING
+                each.checkout_id = f"cs_{each.id}"
+                each.checkout_url = f"{wares.shop.base_url}/pay" if name == "open" else None
+                if name != "refunded":
+                    each.paid_at = each.paid_by = None
+            states["closed"].state = OrderState.CANCELLED
+            cart = carts.open_cart(account_id)
+            for offer in (release["single"].offer, release["open"].offer, release["awaited"].offer, rented):
+                assert offer is not None
+                carts.add(cart, offer.id)
+            carts.add(cart, bundle.id, gift=Gift("friend@example.org", None, "Ada", "一路顺风"))
+            cart.coupon_code = wares.code
+            cases.raise_case(
+                CaseKind.MISMATCH,
+                f"payment:pi_{mixed.id}",
+                order_id=mixed.id,
+                payment_id=f"pi_{mixed.id}",
+                facts={"expected": "7.00 EUR test", "found": "7.00 USD test"},
+            )
+        case = db.session.query(Case).filter_by(key=f"payment:pi_{mixed.id}").one()
+        gift = next(each for each in waiting.of_order(mixed.id) if each.line_id)
+        made = {
+            "cart": "/cart",
+            "gift-form": f"/cart/gift/{bundle.id}",
+            "confirming": f"/orders/{states['open'].id}/return",
+            "underway": f"/orders/{states['underway'].id}/return",
+            **{f"order-{name}": f"/orders/{each.id}" for name, each in states.items()},
+            "order-paid": f"/orders/{mixed.id}",
+            "refund": f"/orders/{mixed.id}/refund",
+            "giving": f"/orders/{mixed.id}/gifts/{gift.id}",
+            "claim": waiting.path(gift),
+            "claim-guest": waiting.path(waiting.of_order(guests.id)[0]),
+            "history": "/orders",
+            "library": "/library",
+            "awaited": wares["awaited"],
+            "staff-orders": "/staff/orders",
+            "staff-order": f"/staff/orders/{mixed.id}",
+            "cases": "/staff/cases",
+            "case": f"/staff/cases/{case.id}",
+            "ledger": "/staff/ledger",
+        }
+        db.session.remove()
+    return made

@@ -72,7 +72,7 @@ def test_a_release_is_bought_by_keyboard_alone(page: Page, live_shop: Shop) -> N
     _tab_to(page, "Add to cart")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Your cart")).to_be_focused()
-    _tab_to(page, "Sign in and pay")
+    _tab_to(page, "Sign in instead")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile("/sign-in"))
     _tab_to(page, "Make an account")
