@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent.parent / "tests")]
-os.environ.setdefault("WAVECRATE_VAR", tempfile.gettempdir())
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from support.money.oracle import Wrong
 from support.money.storm import PATIENCE_SECONDS, Life, live
@@ -137,6 +137,7 @@ def main() -> None:
     parser.add_argument("--only", type=int, help="the number of one world, to be lived again")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    os.environ.setdefault("WAVECRATE_VAR", tempfile.gettempdir())
 
     def say(what: str) -> None:
         print(what, end="", file=sys.stderr, flush=True)

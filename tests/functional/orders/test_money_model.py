@@ -216,26 +216,17 @@ STORIES: tuple[Story, ...] = (
 )  # fmt: skip
 
 
-def rest(people: People) -> None:
-    """A while without faults: news, the worker, the sweep, and what comes of that."""
-    people.world.time.advance(30)
-    people.world.carrier.round()
-    people.sweep()
-    people.work()
-    people.world.carrier.round()
-
-
 @pytest.mark.parametrize("story", STORIES, ids=lambda each: each.__name__)
 def test_killed_at_each_commit_and_gateway_call_in_turn(world: World, story: Story) -> None:
     people = People(world)
     course = story(people, 0)(None)
     points = len(course.points)
     assert points > 0
-    rest(people)
+    people.rest()
     died = []
     for at in range(1, points + 1):
         died.append(story(people, at)(Plan(kill_at=at)).died_at)
-        rest(people)
+        people.rest()
         verdict = world.judge()
         assert verdict.clean, f"killed {died[-1]}:\n{verdict}"
     assert [each.partition(":")[0] for each in died if each] == [each.partition(":")[0] for each in course.points]
@@ -251,7 +242,7 @@ def test_each_gateway_call_fails_in_turn(world: World, story: Story, kind: str) 
     for number in range(1, calls + 1):
         struck = story(people, number)(Plan(gateway={number: kind})).struck
         assert struck == [kind]
-        rest(people)
+        people.rest()
         verdict = world.judge()
         assert verdict.clean, f"{kind} at call {number}:\n{verdict}"
     assert Storm(world, random.Random(0)).calm().at_last.clean
@@ -290,7 +281,9 @@ class Shop(RuleBasedStateMachine):
     def _paid(self) -> list[str]:
         return [each.id for each in self.world.truth().payments.values() if each.captured]
 
-    @rule(who=st.integers(0, 4), what=st.lists(st.integers(0, 99), min_size=1, max_size=3), gift=st.booleans(), plan=plans)
+    @rule(
+        who=st.integers(0, 4), what=st.lists(st.integers(0, 99), min_size=1, max_size=3), gift=st.booleans(), plan=plans
+    )
     def buy(self, who: int, what: list[int], gift: bool, plan: Plan | None) -> None:
         stock = self.world.stock
         wishes = [Wish(stock.everything[each % len(stock.everything)]) for each in what]
@@ -302,9 +295,14 @@ class Shop(RuleBasedStateMachine):
     def two_people_one_coupon(self, code: int, choices: list[int], one: Plan | None, other: Plan | None) -> None:
         stock = self.world.stock
         buyers, coupon, wish = self.people.buyers[:2], stock.single_use[code], Wish(stock.releases[-1])
-        parts = [Part("buy", self.people.buying(each, [wish], coupon), plan) for each, plan in zip(buyers, (one, other), strict=True)]
+        parts = [
+            Part("buy", self.people.buying(each, [wish], coupon), plan)
+            for each, plan in zip(buyers, (one, other), strict=True)
+        ]
         turns = iter(choices * 20)
-        for buyer, (_course, result) in zip(buyers, together(self.world, parts, lambda n: next(turns) % n), strict=True):
+        for buyer, (_course, result) in zip(
+            buyers, together(self.world, parts, lambda n: next(turns) % n), strict=True
+        ):
             self.people.told(buyer, result)
 
     @precondition(lambda self: self.people.pages)
@@ -313,7 +311,11 @@ class Shop(RuleBasedStateMachine):
         self.people.pay(self.people.pages[which % len(self.people.pages)], means, declined=declined)
 
     @precondition(lambda self: self.people.orders)
-    @rule(which=st.integers(0, 20), what=st.sampled_from(["come back", "cancel", "refund", "half", "give back"]), plan=plans)
+    @rule(
+        which=st.integers(0, 20),
+        what=st.sampled_from(["come back", "cancel", "refund", "half", "give back"]),
+        plan=plans,
+    )
     def of_an_order(self, which: int, what: str, plan: Plan | None) -> None:
         order, people = self.people.orders[which % len(self.people.orders)], self.people
         {

@@ -34,7 +34,8 @@ class Books:
 
 
 _LINES = """
-SELECT l.id, l.order_id, l.price_minor, l.net_minor, l.tax_minor, l.gift_to, l.awaited, o.kind, o.release_id, o.track_id,
+SELECT l.id, l.order_id, l.price_minor, l.net_minor, l.tax_minor, l.gift_to, l.awaited,
+       o.kind, o.release_id, o.track_id,
        (SELECT t.release_id FROM track t WHERE t.id = o.track_id) AS on_release,
        (SELECT array_agg(b.release_id ORDER BY b.position) FROM bundled_release b WHERE b.offer_id = o.id) AS members
 FROM order_line l JOIN offer o ON o.id = l.offer_id ORDER BY l.position, l.id
@@ -44,7 +45,9 @@ SELECT e.payment_id, e.kind, sum(p.minor)::bigint AS minor
 FROM ledger_entry e JOIN ledger_posting p ON p.entry_id = e.id
 WHERE p.account = 'gateway' AND e.payment_id IS NOT NULL GROUP BY 1, 2
 """
-_BY_LINE = "SELECT line_id, account, -sum(minor)::bigint AS minor FROM ledger_posting WHERE line_id IS NOT NULL GROUP BY 1, 2"
+_BY_LINE = (
+    "SELECT line_id, account, -sum(minor)::bigint AS minor FROM ledger_posting WHERE line_id IS NOT NULL GROUP BY 1, 2"
+)
 _BY_ORDER = """
 SELECT e.order_id, p.account, -sum(p.minor)::bigint AS minor FROM ledger_entry e
 JOIN ledger_posting p ON p.entry_id = e.id

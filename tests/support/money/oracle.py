@@ -178,7 +178,9 @@ def _waiting(order: Row, books: Books, truth: Truth, at_rest: bool) -> Iterator[
         if each["state"] == "failed" and by_key:
             yield Finding(Wrong.LEDGER, name, f"refund {each['id']} failed, and the gateway made it", by_key)
         if each["state"] == "done" and not by_key:
-            yield Finding(Wrong.LEDGER, name, f"refund {each['id']} is done, and the gateway made none", each["amount_minor"])
+            yield Finding(
+                Wrong.LEDGER, name, f"refund {each['id']} is done, and the gateway made none", each["amount_minor"]
+            )
 
 
 def _strangers(books: Books, truth: Truth) -> Iterator[Finding]:
@@ -189,11 +191,16 @@ def _strangers(books: Books, truth: Truth) -> Iterator[Finding]:
 
 
 def _twice(books: Books) -> Iterator[tuple[Finding, Row]]:
-    """One buyer, one thing, bought for good: paid for once. What was bought later gives something that nothing before
-    it gave; what a guest's claim brought to an account counts as nobody's, for the shop learnt only then whose it is."""
+    """One buyer, one thing, bought for good: paid for once.
+
+    What was bought later gives something that nothing before it gave. What a guest's claim brought to an account counts
+    as nobody's, for the shop learnt only then whose it is.
+    """
     held: dict[str, set[tuple[str | None, str | None]]] = defaultdict(set)
     for order in sorted(books.orders.values(), key=lambda each: (each["paid_at"] is None, each["paid_at"])):
-        if order["paid_at"] is None or any(each["kind"] == "guest" and each["claimed_by"] for each in books.claims[order["id"]]):
+        if order["paid_at"] is None or any(
+            each["kind"] == "guest" and each["claimed_by"] for each in books.claims[order["id"]]
+        ):
             continue
         buyer = order["account_id"] or order["email"].lower()
         for line in books.lines[order["id"]]:

@@ -1,4 +1,4 @@
-"""What people do: buyers, who they give to, staff, and buyers' banks. Each is one action of the shop's, or of the gateway's.
+"""What people do: buyers, who they give to, staff, and buyers' banks. Each is one action.
 
 The shop is entered where its own pages and tasks enter it. What somebody was not told (the address of a payment page
 that opened as the process died) they don't act upon.
@@ -33,7 +33,11 @@ _PAGES = settlement.Pages(success="http://shop/orders/{order}/return", cancel="h
 
 def sweep_every() -> float:
     """Seconds between two sweeps, as the worker is told."""
-    cron = next(each.cron for (name, _id), each in queue.queue.periodic_registry.periodic_tasks.items() if name == "orders.sweep")
+    cron = next(
+        each.cron
+        for (name, _id), each in queue.queue.periodic_registry.periodic_tasks.items()
+        if name == "orders.sweep"
+    )
     times = croniter.croniter(cron, BEGINS)
     first = float(times.get_next(float))
     return float(times.get_next(float)) - first
@@ -100,7 +104,9 @@ class People:
         course, told = self.world.act("buy", self.buying(buyer, wishes, coupon), plan)
         return course, self.told(buyer, told)
 
-    def buying(self, buyer: Buyer, wishes: Sequence[Wish], coupon: str | None = None) -> Callable[[], tuple[str, str | None]]:
+    def buying(
+        self, buyer: Buyer, wishes: Sequence[Wish], coupon: str | None = None
+    ) -> Callable[[], tuple[str, str | None]]:
         """The same, to be done together with something else; `told` takes its result."""
 
         def work() -> tuple[str, str | None]:
@@ -138,7 +144,9 @@ class People:
         method = how.pop("method", "card")
         if session["status"] != "open" or method not in session["payment_method_types"]:
             return False
-        said = self.world.controls.pay(page.checkout_id, method, declined=declined, expect=402 if declined else 200, **how)
+        said = self.world.controls.pay(
+            page.checkout_id, method, declined=declined, expect=402 if declined else 200, **how
+        )
         return bool(said["status"] == "complete")
 
     def come_back(self, order_id: str, plan: Plan | None = None) -> Course:
@@ -161,7 +169,9 @@ class People:
                 order = _present(locked(order_id))
                 amount = max(1, round(share * sum(refunds.refundable(order).values())))
                 lines = refunds.spread(order, Money(amount, order.currency))
-                refunds.ask(order, lines, reason="asked for", origin=RefundOrigin.STAFF, asked_by=self.world.stock.staff)
+                refunds.ask(
+                    order, lines, reason="asked for", origin=RefundOrigin.STAFF, asked_by=self.world.stock.staff
+                )
 
         return work
 
@@ -250,6 +260,14 @@ class People:
     def sweep(self, plan: Plan | None = None) -> Course:
         """What the worker does every minute."""
         return self.world.act("sweep", self.sweeping, plan)[0]
+
+    def rest(self) -> None:
+        """A while without faults: news, the sweep, the worker, and what comes of that."""
+        self.world.time.advance(30)
+        self.world.carrier.round()
+        self.sweep()
+        self.work()
+        self.world.carrier.round()
 
     @staticmethod
     def sweeping() -> None:

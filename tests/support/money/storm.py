@@ -268,7 +268,9 @@ class Storm:
 
     def _at_once(self) -> None:
         """Two at once."""
-        self.chance.choice((self._two_tabs, self._one_coupon, self._two_claims, self._back_and_news, self._two_wishes))()
+        self.chance.choice(
+            (self._two_tabs, self._one_coupon, self._two_claims, self._back_and_news, self._two_wishes)
+        )()
 
     def _together(self, *parts: Part) -> list[Any]:
         done = together(self.world, parts, self.chance.randrange)
@@ -321,7 +323,6 @@ class Storm:
             )
 
 
-
 @dataclass
 class Life:
     """What became of one world, in figures that can be added up."""
@@ -335,7 +336,7 @@ class Life:
 
 
 def live(ground: Ground, seed: int, faults: int) -> Life:
-    """One world from its beginning until it has come to rest. An exception that the shop did not mean is in `mistake`."""
+    """One world from its beginning until it has come to rest; `mistake` is an exception that the shop did not mean."""
     life = Life(seed)
     with ground.world(seed=seed) as world:
         storm = Storm(world, random.Random(seed))

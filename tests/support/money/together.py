@@ -16,9 +16,7 @@ from support.money.points import Course, Plan
 from support.money.world import World
 
 _LOOK_SECONDS = 0.002
-_BLOCKED = (
-    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-)
+_BLOCKED = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 @dataclass(frozen=True)

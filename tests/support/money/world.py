@@ -77,7 +77,7 @@ class World:
     def ask(
         self, path: str, body: bytes, headers: dict[str, str], plan: Plan | None = None
     ) -> tuple[Course, int | None]:
-        """Post to the shop; the answer's status, or None where it died on the way. A mistake of the shop's comes out."""
+        """Post to the shop; the answer's status, or None where it died on the way. A mistake comes out."""
         status: int | None = None
         with points.following(plan) as course:
             answer = self.app.test_client().post(path, data=body, headers=headers, content_type="application/json")
@@ -90,7 +90,7 @@ class World:
             raise AssertionError("the shop made a mistake:\n" + "\n".join(self.mistakes))
         self.befell.update(course.struck)
         if course.points and not course.dead:
-            # How many points such an action comes to, the last few times: where the next one is killed is drawn from it.
+            # How many points such actions came to lately: where the next one is killed is drawn from it.
             self.lengths[name] = [*self.lengths.get(name, [])[-19:], len(course.points)]
 
     @staticmethod
