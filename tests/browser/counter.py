@@ -33,15 +33,15 @@ from app.pricing import coupons
 from app.pricing.coupons import CouponWish
 from tests.browser.shop import PASSWORD, Shop
 
-# What a page says at the turning points, in both languages; 你 and 您 are one.
+# What a page says at the turning points, in both languages.
 WORDS = {
     "Add to cart": "加入购物车",
     "Confirming your payment": "正在确认付款",
-    "It’s yours": "归[你您]了",
+    "It’s yours": "归您了",
     "Thank you": "谢谢",
     "Play all": "全部播放",
-    "Your cart": "[你您]的购物车",
-    "Your library": "[你您]的曲库",
+    "Your cart": "您的购物车",
+    "Your library": "您的曲库",
     "Alipay": "支付宝",
     "WeChat Pay": "微信支付",
     "card": "银行卡",
