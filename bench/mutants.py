@@ -39,7 +39,7 @@ _HELD_BY: dict[str, tuple[str, ...]] = {
     "app/licenses/{models,queries,service}.py": ("tests/unit/app/licenses", "tests/functional/licenses"),
     "app/{licenses,orders}/personal.py": ("tests/functional/accounts/test_leaving.py",),
     "app/orders/{books,cases,entitlement,fulfilment,locks,models,refunds}.py": (
-        "tests/functional/orders/test_books.py",
+        "tests/functional/orders/test_books_by_posting.py",
         "tests/functional/orders/test_refund_rules.py",
         "tests/functional/orders/test_fulfilment.py",
     ),

@@ -29,22 +29,31 @@ def line_money(order_id: str) -> dict[str, dict[Book, int]]:
 
     A line of which nothing was ever booked is not in it.
     """
+    return lines_money([order_id]).get(order_id, {})
+
+
+def lines_money(order_ids: Collection[str]) -> dict[str, dict[str, dict[Book, int]]]:
+    """The same of several orders, by their ids; one of which nothing was booked is not in it."""
     rows = db.session.execute(
-        select(Posting.line_id, Posting.account, func.sum(Posting.minor))
+        select(Entry.order_id, Posting.line_id, Posting.account, func.sum(Posting.minor))
         .join(Entry, Entry.id == Posting.entry_id)
-        .where(Entry.order_id == order_id, Posting.line_id.is_not(None))
-        .group_by(Posting.line_id, Posting.account)
+        .where(Entry.order_id.in_(order_ids), Posting.line_id.is_not(None))
+        .group_by(Entry.order_id, Posting.line_id, Posting.account)
     )
-    found: dict[str, dict[Book, int]] = {}
-    for line_id, account, minor in rows:
-        assert line_id is not None  # by the query
-        found.setdefault(line_id, {})[Book(account)] = -int(minor)
+    found: dict[str, dict[str, dict[Book, int]]] = {}
+    for order_id, line_id, account, minor in rows:
+        found.setdefault(order_id or "", {}).setdefault(line_id or "", {})[Book(account)] = -int(minor)
     return found
 
 
 def entry(key: str) -> Entry | None:
     """The entry of that key, with its postings; None where there is none."""
     return db.session.scalar(select(Entry).where(Entry.key == key))
+
+
+def written_of(keys: Collection[str]) -> set[str]:
+    """Which of these keys have an entry."""
+    return set(db.session.scalars(select(Entry.key).where(Entry.key.in_(keys))))
 
 
 def written(key: str) -> bool:

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from app.core.db import db
 from app.discovery import service as discovery
 from app.discovery.models import EventKind
 from app.ledger import queries as ledger
 from app.ledger.models import Book
 from app.licenses import service as licenses
-from app.orders import books, queries
+from app.orders import queries
 from app.orders.models import Order, OrderLine, OrderRefund, OrderState, RefundState
 
 
 def left(order: Order) -> dict[str, int]:
     """What of each line is paid and neither given back, nor asked to be, nor held by a bank; in minor units."""
-    money = books.behind(order)
-    found = {line.id: money.get(line.id, 0) for line in order.lines}
-    for refund in _asked(order):
-        for line_id, minor in refund.lines.items():
-            found[line_id] = found.get(line_id, 0) - minor
+    return remaining(order, ledger.line_money(order.id), queries.refunds_of(order.id))
+
+
+def remaining(order: Order, money: Mapping[str, Mapping[Book, int]], rows: Iterable[OrderRefund]) -> dict[str, int]:
+    """The same, of what the ledger has of its lines and the rows of its refunds."""
+    found = {line.id: sum(money.get(line.id, {}).values()) for line in order.lines}
+    for refund in rows:
+        # Of its own payment, and not in the ledger yet.
+        if refund.state == RefundState.ASKED and refund.payment_id == order.payment_id:
+            for line_id, minor in refund.lines.items():
+                found[line_id] = found.get(line_id, 0) - minor
     return found
 
 
@@ -27,8 +35,12 @@ def expected(order: Order) -> dict[str, bool] | None:
     paid before there was a ledger and its payment has yet to be asked for."""
     if order.paid_at is None or (order.total_minor and not ledger.written(f"order:{order.id}")):
         return None
-    remaining = left(order)
-    return {line.id: line.price_minor == 0 or remaining[line.id] > 0 for line in order.lines}
+    return standing(order, left(order))
+
+
+def standing(order: Order, left: Mapping[str, int]) -> dict[str, bool]:
+    """The same of a paid order, of what is left of each line: what costs nothing stands, all else with its money."""
+    return {line.id: line.price_minor == 0 or left[line.id] > 0 for line in order.lines}
 
 
 def apply(order: Order) -> None:
@@ -37,30 +49,21 @@ def apply(order: Order) -> None:
     What costs nothing stands once the order is paid. An order that was paid before there was a ledger is left alone
     until its payment has been asked for.
     """
-    standing = expected(order)
-    if standing is None:
+    stood = expected(order)
+    if stood is None:
         return
     of_payment = ledger.of_payment(order.payment_id) if order.payment_id else None
     if of_payment is not None:
         all_back = of_payment.captured > 0 and of_payment.refunded >= of_payment.captured
         order.state = OrderState.REFUNDED if all_back else OrderState.PAID
     for line in order.lines:
-        stands = standing[line.id]
+        stands = stood[line.id]
         reason = "" if stands else _why(order, line)
         changed = [licenses.set_standing(key, stands, reason) for key, _release, _track in line.grants]
         if any(changed) and order.account_id is not None and not line.is_gift:
             kind = EventKind.PURCHASE if stands else EventKind.REFUND
             discovery.record(order.account_id, line.offer.subject_release.id, kind, track_id=line.offer.track_id)
     db.session.flush()
-
-
-def _asked(order: Order) -> list[OrderRefund]:
-    """Refunds of the order's own payment that the ledger hasn't heard of yet."""
-    return [
-        each
-        for each in queries.refunds_of(order.id)
-        if each.state == RefundState.ASKED and each.payment_id == order.payment_id
-    ]
 
 
 def _why(order: Order, line: OrderLine) -> str:

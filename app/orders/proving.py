@@ -16,8 +16,8 @@ from app.ledger import queries as ledger
 from app.ledger.models import Book, Entry, Posting
 from app.licenses import queries as licenses
 from app.licenses.models import License
-from app.orders import entitlement
-from app.orders.models import Claim, Order, OrderLine
+from app.orders import entitlement, queries
+from app.orders.models import Claim, Order, OrderLine, OrderRefund
 
 _BATCH = 200
 
@@ -107,11 +107,9 @@ def orders(since: datetime | None, on_progress: Told) -> Iterator[Difference]:
         )
         if not batch:
             break
-        owed = _owed([order.id for order in batch])
-        held = licenses.granted([key for order in batch for line in order.lines for key, _r, _t in line.grants])
-        claimed = _claimed([order.id for order in batch])
+        known = _Known.of(batch)
         for order in batch:
-            yield from _order(order, owed.get(order.id, []), held, claimed)
+            yield from _order(order, known)
             done += 1
             on_progress(done, total, f"order {order.number}")
         last = batch[-1].number
@@ -128,20 +126,45 @@ def _paid(since: datetime | None) -> list[ColumnElement[bool]]:
     return [Order.paid_at.is_not(None), *([Order.paid_at >= since] if since else [])]
 
 
-def _order(order: Order, owed: list[Money], held: dict[str, License], claimed: dict[str, bool]) -> Iterator[Difference]:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the rows say of a batch of orders, each thing read at once."""
+
+    booked: set[str]  # keys of sales
+    owed: dict[str, list[Money]]
+    money: dict[str, dict[str, dict[Book, int]]]
+    asked: dict[str, list[OrderRefund]]
+    held: dict[str, License]
+    claimed: dict[str, bool]
+
+    @classmethod
+    def of(cls, batch: list[Order]) -> _Known:
+        """Read it."""
+        named = [order.id for order in batch]
+        return cls(
+            booked=ledger.written_of([f"order:{each}" for each in named]),
+            owed=_owed(named),
+            money=ledger.lines_money(named),
+            asked=queries.asked_of(named),
+            held=licenses.granted([key for order in batch for line in order.lines for key, _r, _t in line.grants]),
+            claimed=_claimed(named),
+        )
+
+
+def _order(order: Order, known: _Known) -> Iterator[Difference]:
     name = f"order {order.number}"
     follow = _("Run “wavecrate ledger follow %(number)s”.", number=order.number)
-    standing = entitlement.expected(order)
-    if standing is None:
+    if order.total_minor and f"order:{order.id}" not in known.booked:
         yield Difference(Fault.UNBOOKED, name, _("It is paid, and its sale is not in the books."), follow)
         return
-    for amount in owed:
+    money = known.money.get(order.id, {})
+    standing = entitlement.standing(order, entitlement.remaining(order, money, known.asked.get(order.id, [])))
+    for amount in known.owed.get(order.id, []):
         says = _("The buyer’s account has %(amount)s left, not nothing.", amount=_said(amount))
         yield Difference(Fault.OWED, name, says, follow)
-    money = ledger.line_money(order.id)
     for line in order.lines:
         for key, _release, _track in line.grants:
-            found = held.get(key)
+            found = known.held.get(key)
             if found is None:
                 says = _("“%(title)s” was never granted.", title=line.title)
                 yield Difference(
@@ -154,7 +177,7 @@ def _order(order: Order, owed: list[Money], held: dict[str, License], claimed: d
                 should = _("should stand") if standing[line.id] else _("should be shut: no money is behind it")
                 says = _("The license for “%(title)s” %(should)s.", title=line.title, should=should)
                 yield Difference(Fault.LICENSE, name, says, follow)
-        if line.is_gift and claimed.get(line.id) and money.get(line.id, {}).get(Book.GIFTS, 0) > 0:
+        if line.is_gift and known.claimed.get(line.id) and money.get(line.id, {}).get(Book.GIFTS, 0) > 0:
             says = _("The gift “%(title)s” is claimed, and its money is not booked as earned.", title=line.title)
             yield Difference(Fault.GIFT, name, says, follow)
 

@@ -14,7 +14,7 @@ from app.core import clock
 from app.core.auth import Permission
 from app.core.db import db
 from app.licenses import queries as licenses
-from app.orders.models import Case, Order, OrderLine, OrderRefund, OrderState
+from app.orders.models import Case, Order, OrderLine, OrderRefund, OrderState, RefundState
 
 CASES_PAGE = 50
 
@@ -60,6 +60,15 @@ def refunds_of(order_id: str) -> list[OrderRefund]:
             .execution_options(populate_existing=True)
         )
     )
+
+
+def asked_of(order_ids: Collection[str]) -> dict[str, list[OrderRefund]]:
+    """What is to be given back of each of these orders and was not yet."""
+    found: dict[str, list[OrderRefund]] = {}
+    asked = select(OrderRefund).where(OrderRefund.order_id.in_(order_ids), OrderRefund.state == RefundState.ASKED)
+    for each in db.session.scalars(asked):
+        found.setdefault(each.order_id, []).append(each)
+    return found
 
 
 def has_ordered(account_id: str) -> bool:

@@ -74,7 +74,8 @@ class ToldRates:
         if isinstance(answer, Untold) or category not in answer:
             raise TaxUnknown(
                 _(
-                    "The tax can’t be worked out just now, and nothing can be ordered until it can. Try again in a moment."
+                    "The tax can’t be worked out just now, and nothing can be ordered until it can. Try again in a"
+                    " moment."
                 )
             )
         return answer[category]

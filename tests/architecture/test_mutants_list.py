@@ -20,3 +20,10 @@ def test_each_survivor_on_the_list_is_of_code_that_is_there() -> None:
 def test_the_list_has_no_row_that_the_bench_would_not_read() -> None:
     table = [line for line in LIST.read_text().splitlines() if line.startswith("| `")]
     assert len(table) == len(list(listed(LIST.read_text())))
+
+
+def test_every_module_that_sells_licenses_or_signs_has_tests_that_are_there() -> None:
+    for file, tests in SCOPE.items():
+        assert (ROOT / file).is_file(), file
+        for each in tests:
+            assert (ROOT / each).exists(), f"{file} is held by {each}, which is not there"

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 from pydantic import SecretStr
+from support.ground import _TEMPLATE, Engines, _settings
 
 from app.catalog.models import Kind, Release
 from app.core.db import db
@@ -26,7 +27,6 @@ from app.media.models import JobState, TranscodeJob
 from app.settings import Settings
 from app.studio import importer
 from tests.browser.shop import RESULTS, ROOT, Shop
-from tests.conftest import _TEMPLATE, Engines, _settings
 from tests.media_samples import make_audio, make_film, make_image
 from transcoder.contract import TagSet
 

@@ -133,7 +133,7 @@ def test_a_guest_buys_makes_an_account_by_the_letter_and_listens(chinese: Buyer,
     chinese.heads("Thank you")
     expect(page.locator("#unclaimed")).to_be_visible()
 
-    chinese.follows_letter("领取")
+    chinese.follows_letter("音乐在这里")
     page.locator("#name").fill("阿达")
     page.locator("#password").fill(PASSWORD)
     page.locator("form[action$='/account'] button").click()

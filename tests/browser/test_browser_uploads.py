@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Error, Locator, Page, Request, Route, expect
+from support.ground import Engines
 
 from tests.browser.shop import Shop
 from tests.browser.test_browser_studio import SLOW, sign_in_as_editor
-from tests.conftest import Engines
 from tests.media_samples import make_audio
 
 MIB = 1024**2

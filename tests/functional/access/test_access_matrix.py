@@ -5,14 +5,17 @@ The cells come from the URL map; what is expected stands in `support.cells`, by 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from flask import Flask
-from support.cells import BY_SIGNATURE, EXPECTED, GUESTS_TOO, Caller, Outcome, contents, outcome, world
+from support.cells import BY_SIGNATURE, EXPECTED, GUESTS_TOO, Caller, Outcome, World, contents, outcome, world
+from support.ground import Engines, database, opened, settings_on
 from werkzeug.routing import Rule
 
 from app.core.auth import GRANTED, Access, Permission, declared_access
+from app.core.store import open_store
 from app.factory import create_app
 from app.settings import Settings
 from media_store.s3 import S3Store
@@ -86,8 +89,20 @@ def test_no_write_is_taken_without_its_token(app: Flask, store: S3Store) -> None
     assert len(WRITES) > 40
 
 
+@pytest.fixture(scope="module")
+def shared(engines: Engines) -> Iterator[tuple[Flask, S3Store, World]]:
+    """One shop for all cells, with a world that nobody may change: whoever is let in to write gets another."""
+    with database(engines) as url:
+        made = settings_on(url, engines.s3, prefix="cells/").model_copy(update={"rate_limit_scale": 10_000})
+        store = open_store(made)
+        with opened(made) as app:
+            yield app, store, world(app, store)
+
+
 @pytest.mark.parametrize(("rule", "method"), CELLS)
-def test_each_caller_gets_the_answer_that_is_written_down(app: Flask, store: S3Store, rule: Rule, method: str) -> None:
+def test_each_caller_gets_the_answer_that_is_written_down(
+    shared: tuple[Flask, S3Store, World], rule: Rule, method: str
+) -> None:
     row = dict(EXPECTED[rule.endpoint])
     if rule.rule == "/account/addresses/new":  # the one address of this route that is nobody's
         row |= dict.fromkeys(set(Caller) - {Caller.ANONYMOUS}, Outcome.IN)
@@ -95,7 +110,7 @@ def test_each_caller_gets_the_answer_that_is_written_down(app: Flask, store: S3S
     allowed = [caller for caller in Caller if row[caller] is Outcome.IN]
     got: dict[Caller, Any] = {}
 
-    there = world(app, store)
+    app, store, there = shared
     before = contents()
     for caller in denied:
         got[caller] = outcome(there.ask(caller, rule, method))

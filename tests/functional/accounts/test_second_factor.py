@@ -12,6 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from support import letters, rows
+from support.ground import Browser
 from support.shop import offer
 
 from app.accounts import factors, service, sessions
@@ -21,7 +22,6 @@ from app.core import clock
 from app.core.db import db, transaction
 from app.factory import create_app
 from app.settings import Settings
-from tests.conftest import Browser
 
 PASSWORD = "a quiet harbour"
 

@@ -28,6 +28,7 @@ import requests
 import yaml
 from flask import Flask
 from support import certificates, rows
+from support.ground import Engines
 from support.shop import Browser
 
 from app.accounts.models import Account
@@ -37,7 +38,6 @@ from app.engines import processes
 from app.factory import create_app
 from app.media import queries as media
 from app.settings import ROOT, Settings
-from tests.conftest import Engines
 from tests.media_samples import make_audio
 from transcoder.contract import TagSet
 from transcoder.package import decrypt_segment

@@ -21,7 +21,7 @@ from app.engines import instance
 from app.engines.processes import free_ports
 
 if TYPE_CHECKING:
-    from tests.conftest import Engines
+    from support.ground import Engines
 
 
 def _up(var: Path, port: int, **given: str) -> subprocess.Popen[str]:

@@ -151,13 +151,13 @@ def test_what_can_t_be_bought_any_more_is_not_ordered_without_a_word(app: Flask)
 @pytest.mark.parametrize(
     ("settings_", "country", "number", "figures"),
     [
-        ({}, "FR", None, (990, 0, 825, 165, 990, "20.000", False)),
-        ({}, "DE", None, (990, 0, 832, 158, 990, "19.000", False)),
-        ({}, None, None, (990, 0, 832, 158, 990, "19.000", False)),
+        ({}, "FR", None, (990, 0, 825, 165, 990, Decimal(20), False)),
+        ({}, "DE", None, (990, 0, 832, 158, 990, Decimal(19), False)),
+        ({}, None, None, (990, 0, 832, 158, 990, Decimal(19), False)),
         ({}, "US", None, (990, 0, 990, 0, 990, None, False)),
         ({}, "FR", "40303265045", (990, 165, 825, 0, 825, None, True)),
-        ({"vat_number_check": "confirmed"}, "FR", "40303265045", (990, 0, 825, 165, 990, "20.000", False)),
-        ({"tax_prices": "exclusive"}, "FR", None, (990, 0, 990, 198, 1188, "20.000", False)),
+        ({"vat_number_check": "confirmed"}, "FR", "40303265045", (990, 0, 825, 165, 990, Decimal(20), False)),
+        ({"tax_prices": "exclusive"}, "FR", None, (990, 0, 990, 198, 1188, Decimal(20), False)),
         ({"tax_prices": "exclusive"}, "FR", "40303265045", (990, 0, 990, 0, 990, None, True)),
     ],
 )
@@ -174,7 +174,7 @@ def test_tax_is_the_buyer_s_country_s(
         line.net_minor,
         line.tax_minor,
         order.total_minor,
-        str(line.tax_rate) if line.tax_rate is not None else None,
+        line.tax_rate,
         order.reverse_charge,
     ) == figures
     kept = db.session.get(TaxEvidence, order.id)

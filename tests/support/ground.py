@@ -1,0 +1,83 @@
+"""What a test stands on: a database of its own on the servers that all share, settings for it, the shop in-process."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from flask import Flask, g, has_app_context
+from flask.testing import FlaskClient
+
+from app.core.db import db
+from app.engines.postgres import Postgres
+from app.engines.s3 import SeaweedFS
+from app.factory import create_app
+from app.settings import Settings
+
+TEMPLATE = "wavecrate_template"
+numbers = itertools.count(1)
+
+
+@dataclass
+class Engines:
+    """The servers every test shares."""
+
+    postgres: Postgres
+    s3: SeaweedFS
+    template: str = TEMPLATE
+
+
+@contextmanager
+def database(engines: Engines) -> Iterator[str]:
+    """A migrated, empty database, for as long as it is needed; its address."""
+    name = f"test_{next(numbers)}"
+    with psycopg.connect(engines.postgres.url("postgres"), autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    yield engines.postgres.url(name)
+    with psycopg.connect(engines.postgres.url("postgres"), autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+class Browser(FlaskClient):
+    """A client whose every request starts afresh: with the test's own context open, Flask would keep `g`, and with
+    it the person and the language of the request before."""
+
+    def open(self, *args: Any, **kwargs: Any) -> Any:
+        if has_app_context():
+            for name in list(g):
+                g.pop(name)
+        return super().open(*args, **kwargs)
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Flask]:
+    """The shop on those settings, with an application context open; forms need no token."""
+    made = create_app(settings)
+    made.config["WTF_CSRF_ENABLED"] = False
+    made.test_client_class = Browser
+    with made.app_context():
+        yield made
+        db.session.remove()
+        db.engine.dispose()
+
+
+def settings_on(database_url: str, s3: SeaweedFS, *, prefix: str) -> Settings:
+    return Settings(
+        database_url=database_url,
+        s3_endpoint_url=s3.endpoint_url,
+        s3_access_key=s3.access_key,
+        s3_secret_key=s3.secret_key,
+        s3_prefix=prefix,
+        secret_key="test-secret-key-0123456789",
+        signing_secret="test-signing-secret-0123",
+        stripe_webhook_secret="whsec_test_0123456789",
+        stripe_api_base="http://127.0.0.1:9",
+        staff_second_factor="offered",  # tests that are about it ask for "required"
+        worker_heartbeat_seconds=0.5,
+        worker_stalled_seconds=2.0,
+        x264_preset="ultrafast",
+    )
