@@ -196,7 +196,9 @@ def hear_of_a_dispute_that_is_won(people: People, number: int) -> Attempt:
 
 
 def claim_a_gift(people: People, number: int) -> Attempt:
-    _paid(people, number, gift_to=f"friend{number}@example.net")
+    tracks = people.world.stock.tracks
+    people.pay(_page(people, number, [tracks[number % len(tracks)]], gift_to=f"friend{number}@example.net"))
+    people.world.carrier.round()
     (claim,), account = people.waiting_claims()[-1:], people.world.stock.accounts[0][0]
     return lambda plan: people.claim(claim, account, plan)
 
@@ -204,7 +206,7 @@ def claim_a_gift(people: People, number: int) -> Attempt:
 def sweep(people: People, number: int) -> Attempt:
     """Everything is left to it: a payment nobody told of, a refund nobody carried out, an order nobody paid."""
     people.refund(_paid(people, number).order_id, 0.5)
-    people.pay(_page(people, number + 7))
+    people.pay(_page(people, number, people.world.stock.tracks[6:]))
     people.world.carrier.round(fate=lambda _parcel: Fate.NEVER)
     people.world.time.advance(700)
     return lambda plan: people.sweep(plan)
