@@ -111,7 +111,7 @@ def many(ground: Ground, wanted: int, seed: int, processes: int, say: Any) -> Su
     """Worlds until so many faults were injected."""
     total, under_way, number = Sum(), set[Future[Life]](), 0
     spawned = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=spawned, initializer=begin) as pool:
+    with ProcessPoolExecutor(processes, mp_context=spawned, initializer=begin, max_tasks_per_child=20) as pool:
         while total.faults < wanted:
             left = wanted - total.faults - _PER_WORLD * len(under_way)
             while len(under_way) < processes and (left > 0 or not under_way):

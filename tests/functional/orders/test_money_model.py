@@ -16,13 +16,15 @@ from conftest import Engines
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
-from support.money import gateway
+from support.money import books, gateway
 from support.money.carrier import Fate
 from support.money.people import MEANS, Buyer, Page, People, Wish
 from support.money.points import Course, Plan
 from support.money.storm import Storm
 from support.money.together import Part, together
 from support.money.world import Ground, World
+
+from app.orders import settlement
 
 _GROUNDS: list[Ground] = []  # Hypothesis makes its machines itself: they find the ground here
 
@@ -41,6 +43,17 @@ def world(ground: Ground) -> Iterator[World]:
     """A shop of the test's own."""
     with ground.world() as made:
         yield made
+
+
+@pytest.fixture
+def stands(world: World) -> Callable[[str], bool]:
+    """Whether what an order of one line sold can be used."""
+
+    def ask(order_id: str) -> bool:
+        told = books.read(world.database)
+        return all(told.licenses[key]["revoked_at"] is None for key in told.lines[order_id][0]["grants"])
+
+    return ask
 
 
 Attempt = Callable[[Plan | None], Course]
@@ -183,7 +196,9 @@ def hear_of_a_dispute_that_is_won(people: People, number: int) -> Attempt:
 
 
 def claim_a_gift(people: People, number: int) -> Attempt:
-    _paid(people, number, gift_to=f"friend{number}@example.net")
+    tracks = people.world.stock.tracks
+    people.pay(_page(people, number, [tracks[number % len(tracks)]], gift_to=f"friend{number}@example.net"))
+    people.world.carrier.round()
     (claim,), account = people.waiting_claims()[-1:], people.world.stock.accounts[0][0]
     return lambda plan: people.claim(claim, account, plan)
 
@@ -191,7 +206,7 @@ def claim_a_gift(people: People, number: int) -> Attempt:
 def sweep(people: People, number: int) -> Attempt:
     """Everything is left to it: a payment nobody told of, a refund nobody carried out, an order nobody paid."""
     people.refund(_paid(people, number).order_id, 0.5)
-    people.pay(_page(people, number + 7))
+    people.pay(_page(people, number, people.world.stock.tracks[6:]))
     people.world.carrier.round(fate=lambda _parcel: Fate.NEVER)
     people.world.time.advance(700)
     return lambda plan: people.sweep(plan)
@@ -246,6 +261,59 @@ def test_each_gateway_call_fails_in_turn(world: World, story: Story, kind: str) 
         verdict = world.judge()
         assert verdict.clean, f"{kind} at call {number}:\n{verdict}"
     assert Storm(world, random.Random(0)).calm().at_last.clean
+
+
+def _two_pages(people: People) -> list[Page]:
+    """Two tabs order one thing at once, so that neither closes the other's page."""
+    buying, turns = people.buying(people.buyers[1], [Wish(people.world.stock.releases[0])]), itertools.count()
+    answers = together(people.world, [Part("buy", buying), Part("buy", buying)], lambda waiting: next(turns) % waiting)
+    pages = [people.told(people.buyers[1], answer) for _course, answer in answers]
+    return [page for page in pages if page is not None]
+
+
+def test_what_was_bought_anew_while_it_was_disputed_goes_back_when_the_dispute_is_won(
+    world: World, stands: Callable[[str], bool]
+) -> None:
+    people = People(world)
+    first, second = _paid(people, 0), None
+    people.dispute(_payment(people, first))
+    world.carrier.round()
+    second = _paid(people, 0)
+    assert (stands(first.order_id), stands(second.order_id)) == (False, True)
+    world.controls.close_dispute(_open_disputes(people)[0], "won")
+    people.rest()
+    people.rest()
+    assert (stands(first.order_id), stands(second.order_id)) == (False, True)
+    assert [each.kept for each in world.truth().of_order(first.order_id)] == [0]
+    assert world.judge().clean
+
+
+def test_a_second_payment_that_is_disputed_in_part_before_the_shop_heard_of_it_is_left_to_a_person(
+    world: World,
+) -> None:
+    people = People(world)
+    first, second = _two_pages(people)
+    for page in (first, second):
+        people.pay(page)
+    people.come_back(first.order_id)
+    people.dispute(_payment(people, second), 100)
+    people.rest()
+    people.rest()
+    verdict = world.judge()
+    assert verdict.clean, str(verdict)
+    assert verdict.with_a_person == 1
+
+
+def test_a_page_nobody_was_shown_is_given_up_with_its_order(world: World) -> None:
+    people = People(world)
+    points = people.buy(people.buyers[1], [Wish(world.stock.releases[0])])[0].points
+    opened = 1 + next(at for at, name in enumerate(points) if name == "after a call: post checkout/sessions")
+    people.buy(people.buyers[2], [Wish(world.stock.releases[0])], plan=Plan(kill_at=opened))
+    world.time.advance(settlement.PAGE_OPEN.total_seconds() + 60)
+    world.carrier.round()
+    verdict = world.judge(at_rest=True)
+    assert verdict.clean, str(verdict)
+    assert (verdict.orders, verdict.paid) == (2, 0)
 
 
 plans = st.one_of(
