@@ -37,6 +37,7 @@ from app.engines.postgres import Postgres
 from app.engines.s3 import SeaweedFS
 
 ROOT = Path(__file__).resolve().parent.parent
+_PATIENCE_SECONDS = 3600  # for the tests to run once as things are
 TEMPLATE = "wavecrate_template"
 _OURS = ("app", "media_store", "transcoder", "bench", "support", "conftest", "tests", "test_", "__main__")
 # No garbage is collected at the end: that would go through all that was imported, each time.
@@ -76,7 +77,7 @@ class Laboratory:
 
     def baseline(self, tests: Sequence[str], files: Sequence[str]) -> Baseline:
         """Run the tests on what is there; SystemExit where one fails."""
-        told = self._fork(lambda told: _measure(tests, files, _Plugin(self, told)), seconds=900)
+        told = self._fork(lambda told: _measure(tests, files, _Plugin(self, told)), seconds=_PATIENCE_SECONDS)
         if told.get("exit") != 0:
             raise SystemExit(f"The tests fail before anything is changed:\n{self.output[-4000:]}")
         for name in told["modules"]:

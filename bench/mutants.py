@@ -36,7 +36,8 @@ _HELD_BY: dict[str, tuple[str, ...]] = {
         "tests/functional/payments/test_gateway_requests.py",
         "tests/functional/payments/test_stripe_gateway.py",
     ),
-    "app/licenses/{models,queries,service}.py": ("tests/unit/app/licenses", "tests/functional/licenses"),
+    "app/licenses/models.py": ("tests/unit/app/licenses",),
+    "app/licenses/{queries,service}.py": ("tests/unit/app/licenses", "tests/functional/licenses"),
     "app/{licenses,orders}/personal.py": ("tests/functional/accounts/test_leaving.py",),
     "app/orders/{books,cases,entitlement,fulfilment,locks,models,refunds}.py": (
         "tests/functional/orders/test_books_by_posting.py",
