@@ -36,7 +36,7 @@ _HELD_BY: dict[str, tuple[str, ...]] = {
         "tests/functional/payments/test_gateway_requests.py",
         "tests/functional/payments/test_stripe_gateway.py",
     ),
-    "app/licenses/{models,queries,service}.py": ("tests/functional/licenses",),
+    "app/licenses/{models,queries,service}.py": ("tests/unit/app/licenses", "tests/functional/licenses"),
     "app/{licenses,orders}/personal.py": ("tests/functional/accounts/test_leaving.py",),
     "app/orders/{books,cases,entitlement,fulfilment,locks,models,refunds}.py": (
         "tests/functional/orders/test_books.py",
@@ -173,9 +173,9 @@ def try_module(on: Laboratory, file: str, baseline: Baseline, notes: Notes, at_m
 def listed(text: str) -> Iterator[tuple[str, str, str]]:
     """The rows of the list's tables: file, code, what it becomes ("anything" stands for any mutant of that code)."""
     for line in text.splitlines():
-        cells = [cell.strip() for cell in re.split(r"(?<!\\\\)\\|", line)[1:-1]]
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
         if len(cells) == 4 and cells[3] and cells[0].endswith(".py`"):
-            file, code, becomes = (cell.replace("\\\\|", "|").strip("`").strip() for cell in cells[:3])
+            file, code, becomes = (cell.replace("\\|", "|").removeprefix("`").removesuffix("`") for cell in cells[:3])
             yield file, code, becomes
 
 

@@ -59,6 +59,7 @@ class Engines:
 
     postgres: Postgres
     s3: SeaweedFS
+    template: str = _TEMPLATE
 
 
 @pytest.fixture(scope="session")

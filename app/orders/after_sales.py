@@ -76,16 +76,8 @@ def ask_for_refund(order_id: str) -> Any:
             )
     except refunds.NotRefundable as error:
         return _page(_own(order_id), chosen=chosen, reason=reason, wrong=str(error)), error.status
-    say_what_came_of(carried_out(made))
+    say_what_came_of(settlement.try_to_carry_out(made.id))
     return redirect(url_for("orders.show", order_id=order_id), 303)
-
-
-def carried_out(refund: OrderRefund) -> OrderRefund:
-    """Have the gateway give it back now. Where it doesn't answer the refund stays asked for, and a job makes it."""
-    try:
-        return settlement.carry_out(refund.id)
-    except PaymentUnavailable:
-        return db.session.get_one(OrderRefund, refund.id, populate_existing=True)
 
 
 def say_what_came_of(refund: OrderRefund) -> None:

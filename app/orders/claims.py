@@ -181,6 +181,8 @@ def redirect_gift(claim_id: str, *, to_email: str, on: date | None) -> Claim:
     if moved:
         found.to_email, found.code = address, new_code()
     found.send_at, found.sent_at = _moment(on, now), None
+    if found.line is not None:  # the order's page says where it goes, and nothing of where it was to go
+        found.line.gift_to, found.line.gift_on = address, on
     db.session.flush()
     _send(due(now, found.order_id), now)
     return found

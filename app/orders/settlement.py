@@ -31,6 +31,7 @@ from app.payments.contract import (
     CheckoutStatus,
     GatewayEvent,
     Payment,
+    PaymentUnavailable,
     RefundRefused,
 )
 
@@ -192,6 +193,15 @@ def carry_out(refund_id: str) -> OrderRefund:
         order = _effect(locked(order_id), seen)
         refunds.carried_out(refund, _present(order), made)
     return refund
+
+
+def try_to_carry_out(refund_id: str) -> OrderRefund:
+    """The same, for whoever waits for it: where the gateway can't be asked the refund stays asked for, and a job makes
+    it."""
+    try:
+        return carry_out(refund_id)
+    except PaymentUnavailable:
+        return db.session.get_one(OrderRefund, refund_id, populate_existing=True)
 
 
 def follow_payment(payment_id: str) -> None:

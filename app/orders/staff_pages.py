@@ -16,8 +16,8 @@ from app.core.auth import Permission, access
 from app.core.db import db, transaction
 from app.core.errors import NotFound, WavecrateError
 from app.core.money import parse_money
-from app.orders import refunds, remedies, staff_queries
-from app.orders.after_sales import carried_out, say_what_came_of
+from app.orders import refunds, remedies, settlement, staff_queries
+from app.orders.after_sales import say_what_came_of
 from app.orders.locks import locked
 from app.orders.models import Order, OrderRefund, OrderState, RefundOrigin
 from app.orders.staff_queries import Dossier
@@ -81,7 +81,7 @@ def refund(order_id: str) -> Any:
             made = _ask(order_id, form)
     except WavecrateError as error:
         return _page(_order(order_id), form, wrong=str(error)), max(error.status, 400)
-    say_what_came_of(carried_out(made))
+    say_what_came_of(settlement.try_to_carry_out(made.id))
     return redirect(there, 303)
 
 

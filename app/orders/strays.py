@@ -31,7 +31,7 @@ def give_back(case_id: str, *, by: str) -> OrderRefund | None:
     """Have the gateway give it all back, and the books say so; the refund, or None where the payment names no order.
 
     Called with no unsaved work in the session. Asked twice, it is one refund. Raises NothingToGiveBack, RefundRefused
-    where the gateway won't, PaymentUnavailable where that isn't known: what names an order is then made by a job.
+    where the gateway won't, PaymentUnavailable where that isn't known. What names an order is made by a job then.
     """
     with transaction():
         case = db.session.get(Case, case_id)
@@ -55,7 +55,7 @@ def give_back(case_id: str, *, by: str) -> OrderRefund | None:
         if made is None:
             raise _nothing()
         audit.record(by, "payment.give_back", f"order:{order_id}", facts)
-    return settlement.carry_out(made.id)
+    return settlement.try_to_carry_out(made.id)
 
 
 def stray_payments(order: Order) -> list[str]:

@@ -72,7 +72,11 @@ class ToldRates:
                 )
             )
         if isinstance(answer, Untold) or category not in answer:
-            raise TaxUnknown(_("The tax can’t be worked out just now. Nothing was ordered; try again in a moment."))
+            raise TaxUnknown(
+                _(
+                    "The tax can’t be worked out just now, and nothing can be ordered until it can. Try again in a moment."
+                )
+            )
         return answer[category]
 
     def _of(self, place: Place, on: date) -> _Kept | None:

@@ -210,7 +210,7 @@ def test_a_price_that_an_album_was_less_by_stays_until_the_album_is_given_back(
 ) -> None:
     single = placed(ada, sold("Track", minor=200))
     till.pay(single)
-    album = placed(ada, sold("Album", minor=790))
+    album = placed(ada, sold("Album", minor=790), sold("Another"))
     with transaction():
         album.lines[0].credits = [{"line": single.lines[0].id, "track": "t", "minor": 200}]
     till.pay(album)

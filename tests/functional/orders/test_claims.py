@@ -465,6 +465,8 @@ def test_a_gift_can_go_to_another_address_and_what_went_to_the_first_opens_nothi
         with pytest.raises(NotFound):
             open_it()
     assert orders.written("gift")[1].context["code"] == waiting.shown(found)
+    assert found.line is not None
+    assert (found.line.gift_to, found.line.gift_on) == ("right@example.org", None)
 
 
 def test_a_gift_can_go_on_another_day_until_it_went(app: Flask) -> None:

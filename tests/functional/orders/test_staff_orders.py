@@ -252,6 +252,21 @@ def test_a_mismatch_is_explained_and_its_payment_given_back_once(
     assert "payment.give_back" in actions()
 
 
+def test_a_mismatch_is_given_back_later_where_the_gateway_is_away(
+    till: Till, client: FlaskClient, manager: Account
+) -> None:
+    order = placed(rows.account(), sold("Tides"))
+    payment, case = mismatched(till, order)
+    till.does.fault("timeout_before", match="POST /v1/refunds")
+    answer = client.post(f"/staff/cases/{case.id}/give-back")
+    assert "as soon as the payment service answers" in client.get(answer.location).text
+    till.does.no_faults()
+    again = client.post(f"/staff/cases/{case.id}/give-back")
+    assert "No money of this payment waits" in client.get(again.location).text
+    settlement.carry_out(queries.refunds_of(order.id)[0].id)
+    assert ledger.unapplied(payment) == []
+
+
 def test_a_payment_of_no_order_is_given_back_too(till: Till, client: FlaskClient, manager: Account) -> None:
     order = placed(rows.account(), sold("Tides"))
     till.open(order)

@@ -6,12 +6,12 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.core.db import db, transaction
 from app.payments import service
 from app.payments.contract import GatewayEvent
-from app.payments.models import PaymentEvent
+from app.payments.models import PaymentEvent, SweepMark
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -75,3 +75,13 @@ def test_how_far_a_list_was_read_never_goes_back(app: Flask) -> None:
         service.note_read("payments", NOON)
     assert service.read_to("payments") == NOON
     assert service.read_to("events") == NOON + timedelta(hours=1)
+
+
+def test_what_another_process_has_read_is_known_here_too(app: Flask) -> None:
+    with transaction():
+        service.note_read("events", NOON)
+    seen = db.session.get(SweepMark, "events")  # held, so that the session remembers it
+    assert seen is not None
+    with db.engine.begin() as other:
+        other.execute(update(SweepMark).values(read_to=NOON + timedelta(hours=2)))
+    assert service.read_to("events") == NOON + timedelta(hours=2)
