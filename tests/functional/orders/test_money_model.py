@@ -26,6 +26,8 @@ from support.money.world import Ground, World
 
 from app.orders import settlement
 
+pytestmark = pytest.mark.timeout(1200)  # half a minute at most, each, where nothing else runs
+
 _GROUNDS: list[Ground] = []  # Hypothesis makes its machines itself: they find the ground here
 
 
@@ -443,7 +445,6 @@ class Shop(RuleBasedStateMachine):
 
 
 @pytest.mark.usefixtures("ground")
-@pytest.mark.timeout(900)  # half a minute where nothing else runs
 class TestShop(Shop.TestCase):  # type: ignore[name-defined, misc]
     """Short: the long form is bench/money.py."""
 
