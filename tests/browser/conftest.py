@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 from pydantic import SecretStr
-from support.ground import _TEMPLATE, Engines, _settings
+from support.ground import TEMPLATE, Engines, settings_on
 
 from app.catalog.models import Kind, Release
 from app.core.db import db
@@ -46,9 +46,9 @@ def live_shop(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """The shop at its own address, with a catalogue that came the way an editor's masters come."""
     directory = tmp_path_factory.mktemp("shop")
     with psycopg.connect(engines.postgres.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE browser TEMPLATE {_TEMPLATE}")
+        admin.execute(f"CREATE DATABASE browser TEMPLATE {TEMPLATE}")
     shop_port, sandbox_port = processes.free_ports(2)
-    settings = _settings(engines.postgres.url("browser"), engines.s3, prefix="browser/").model_copy(
+    settings = settings_on(engines.postgres.url("browser"), engines.s3, prefix="browser/").model_copy(
         update={
             "base_url": f"http://127.0.0.1:{shop_port}",
             "stripe_api_base": f"http://127.0.0.1:{sandbox_port}",

@@ -60,7 +60,7 @@ class Target:
         client = self.live.app.test_client()
         rows.sign_in(client, rows.account())
         client.post("/cart/items", data={"offer_id": offer_id})
-        answer = client.post("/checkout")
+        answer = client.post("/checkout", data={"total": 990, "currency": "EUR"})
         found = re.search(r"/pay/(cs_test_\w+)", answer.headers.get("Location", ""))
         assert found, f"no payment page: {answer.status} {answer.headers.get('Location')}"
         return found[1]

@@ -72,7 +72,7 @@ def _jobs() -> list[tuple[str, bool]]:
     rows = db.session.execute(
         text(
             "SELECT status::text, coalesce(scheduled_at > now(), false) FROM procrastinate_jobs"
-            " WHERE status <> 'succeeded'"
+            " WHERE status <> 'succeeded' AND queue_name = 'letters'"
         )
     )
     return [(status, later) for status, later in rows]

@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from conftest import Engines
+from support.ground import Engines
 from support.money import books, oracle, truth
 from support.money.oracle import Wrong
 from support.money.people import Page, People, Wish

@@ -45,7 +45,7 @@ def test_how_the_web_answers_each_error() -> None:
         for name, thing in vars(contract).items()
         if isinstance(thing, type) and issubclass(thing, WavecrateError) and thing is not WavecrateError
     }
-    assert found == {"PaymentUnavailable": 503, "RefundRefused": 409, "BadSignature": 400}
+    assert found == {"PaymentUnavailable": 503, "UnclearPlace": 400, "RefundRefused": 409, "BadSignature": 400}
 
 
 def test_the_states_are_stripe_s_words_and_ours() -> None:
