@@ -12,10 +12,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from support.ground import Engines
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from support.ground import Engines
 from support.money import books, gateway
 from support.money.carrier import Fate
 from support.money.people import MEANS, Buyer, Page, People, Wish
