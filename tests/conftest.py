@@ -42,6 +42,15 @@ class _WholeFiles(LoadScopeScheduling):
         return "browser" if nodeid.startswith("tests/browser/") else nodeid.partition("::")[0]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Longer forms of what the suite tells in short."""
+    parser.addoption(
+        "--every-story",
+        action="store_true",
+        help="kill the shop at each point of every story of its money, not of some",
+    )
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """How the tests are shared out among the processes."""
     return _WholeFiles(config, log)
