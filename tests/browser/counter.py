@@ -226,7 +226,7 @@ class Buyer:
     def hears(self) -> None:
         """The music plays: the element's clock runs."""
         expect(self.page.locator("#player")).to_have_attribute("data-state", "playing")
-        self.page.wait_for_function("document.querySelector('.player__audio').currentTime > 0.3")
+        self.page.wait_for_function("() => document.querySelector('.player__audio').currentTime > 0.3")
 
     def waits_for_order(self, state: OrderState) -> str:
         """Load an order's page until the shop's books say so of it; its address, without what hangs on it."""

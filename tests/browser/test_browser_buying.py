@@ -219,7 +219,7 @@ def test_a_rental_plays_and_its_clock_runs_from_the_first_play(english: Buyer, w
     page.get_by_role("link", name="Night Ferry").click()
     page.get_by_role("button", name="Play the film").click()
     expect(page.locator("#player")).to_have_attribute("data-state", "playing")
-    page.wait_for_function("document.querySelector('video.film').currentTime > 0.3")
+    page.wait_for_function("() => document.querySelector('video.film').currentTime > 0.3")
     page.goto("/library")
     expect(page.get_by_text("Rented until")).to_be_visible()
     expect(page.get_by_role("link", name="Download")).to_have_count(0)

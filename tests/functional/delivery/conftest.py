@@ -67,7 +67,7 @@ def delivery(app: Flask, client: FlaskClient, store: S3Store, settings: Settings
     store.put_bytes(stream.key + "aac-64/00002.m4s", SEGMENT, "application/octet-stream")
     grant_key = rows.own(owner, release=release)
     rows.sign_in(client, owner)
-    cookie = client.get_cookie("wavecrate")
+    cookie = client.get_cookie("wavecrate-id")
     assert cookie is not None
     asked: list[str] = []
 
@@ -90,7 +90,7 @@ def delivery(app: Flask, client: FlaskClient, store: S3Store, settings: Settings
                 stream=stream,
                 edge=running,
                 app_port=server.server_port,
-                cookie=f"wavecrate={cookie.value}",
+                cookie=f"wavecrate-id={cookie.value}",
                 client=client,
                 asked=asked,
             )
