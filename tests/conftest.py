@@ -56,11 +56,22 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     return _WholeFiles(config, log)
 
 
+def _memory() -> str | None:
+    """Where the databases' files lie: in memory where there is enough, for there a test's database is made in a tenth
+    of the time that a disk takes for its thousand small files; None: wherever temporary files do."""
+    shared = "/dev/shm"
+    enough = 6 * 1024**3
+    return shared if os.access(shared, os.W_OK) and shutil.disk_usage(shared).free > enough else None
+
+
 @pytest.fixture(scope="session")
 def engines() -> Iterator[Engines]:
     """Real servers, started once, gone with the run."""
-    with tempfile.TemporaryDirectory(prefix="wavecrate-test-") as directory:
-        postgres, s3 = Postgres(Path(directory), durable=False), SeaweedFS(Path(directory))
+    with (
+        tempfile.TemporaryDirectory(prefix="wavecrate-test-") as directory,
+        tempfile.TemporaryDirectory(prefix="wavecrate-test-", dir=_memory()) as quick,
+    ):
+        postgres, s3 = Postgres(Path(quick), durable=False), SeaweedFS(Path(directory))
         try:
             postgres.start()
             s3.start()

@@ -36,7 +36,7 @@ def database(engines: Engines) -> Iterator[str]:
     """A migrated, empty database, for as long as it is needed; its address."""
     name = f"test_{next(numbers)}"
     with psycopg.connect(engines.postgres.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
     yield engines.postgres.url(name)
     with psycopg.connect(engines.postgres.url("postgres"), autocommit=True) as admin:
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
