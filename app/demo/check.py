@@ -30,7 +30,7 @@ from app.media import queries as media
 from app.settings import load_settings
 from media_store import keys
 
-_PATIENCE_SECONDS = 30
+_PATIENCE_SECONDS = 120
 
 
 class Failed(Exception):
