@@ -11,7 +11,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 import wave
 from collections.abc import Iterator
@@ -27,17 +26,18 @@ import numpy as np
 import psutil
 from sqlalchemy import func, select, text
 
-from app.core import migrate, queue
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from app.core import queue
 from app.core.db import db, transaction
 from app.core.money import Money
-from app.core.store import open_store
-from app.engines import instance, processes
+from app.engines import processes
 from app.engines.postgres import Postgres
-from app.engines.s3 import SeaweedFS
 from app.factory import create_app
 from app.media.models import JobState, Master, Rendition, TranscodeJob
-from app.settings import ROOT, load_settings
+from app.settings import ROOT
 from app.studio import importer
+from bench.ground import engines
 
 WORKERS = (1, 2, 4)
 NOTHING = "bench.nothing"
@@ -92,30 +92,10 @@ class Machine:
 @contextmanager
 def machine() -> Iterator[Machine]:
     """Engines of this run's own, empty; the shop's context is open within."""
-    with tempfile.TemporaryDirectory(prefix="wavecrate-bench-") as name:
-        directory = Path(name)
-        postgres, s3 = Postgres(directory), SeaweedFS(directory)
-        try:
-            postgres.start()
-            s3.start()
-            postgres.ensure_database()
-            os.environ |= instance.with_secrets({}) | {
-                "WAVECRATE_VAR": name,
-                "DATABASE_URL": postgres.url(),
-                "S3_ENDPOINT_URL": s3.endpoint_url,
-                "S3_ACCESS_KEY": s3.access_key,
-                "S3_SECRET_KEY": s3.secret_key,
-            }
-            settings = load_settings()
-            migrate.upgrade(settings.sqlalchemy_url)
-            open_store(settings).ensure_bucket()
-            with create_app(settings).app_context():
-                yield Machine(directory, dict(os.environ), postgres)
-                db.session.remove()
-                db.engine.dispose()
-        finally:
-            s3.stop()
-            postgres.stop()
+    with engines() as ground, create_app(ground.settings).app_context():
+        yield Machine(ground.directory, dict(os.environ), ground.postgres)
+        db.session.remove()
+        db.engine.dispose()
 
 
 def queue_cost(on: Machine, jobs: int) -> list[dict[str, float]]:

@@ -14,51 +14,26 @@ import json
 import logging
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from support import forgery
 from support.forgery_target import Outcome, Target, attack, changed, contents, target
 
-from app.core import migrate
-from app.core.store import open_store
-from app.engines import instance
-from app.engines.postgres import Postgres
-from app.engines.s3 import SeaweedFS
-from app.settings import load_settings
+from bench.ground import engines
 
 
 @contextmanager
 def besieged() -> Iterator[Target]:
     """The shop on engines of its own."""
-    with tempfile.TemporaryDirectory(prefix="wavecrate-bench-") as name:
-        directory = Path(name)
-        postgres, s3 = Postgres(directory, durable=False), SeaweedFS(directory)
-        try:
-            postgres.start()
-            s3.start()
-            postgres.ensure_database()
-            os.environ |= instance.with_secrets({}) | {
-                "WAVECRATE_VAR": name,
-                "DATABASE_URL": postgres.url(),
-                "S3_ENDPOINT_URL": s3.endpoint_url,
-                "S3_ACCESS_KEY": s3.access_key,
-                "S3_SECRET_KEY": s3.secret_key,
-            }
-            settings = load_settings()
-            migrate.upgrade(settings.sqlalchemy_url)
-            open_store(settings).ensure_bucket()
-            with target(settings, directory) as made:
-                yield made
-        finally:
-            s3.stop()
-            postgres.stop()
+    with engines(durable=False) as ground, target(ground.settings, ground.directory) as made:
+        yield made
 
 
 def main() -> None:
