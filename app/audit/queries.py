@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from app.audit.models import AuditEntry
 from app.audit.service import GENESIS, digest
 from app.core.db import db
+from app.core.paging import Page, page_of
 
 PAGE_SIZE = 50
 _BATCH = 2000
@@ -32,20 +33,6 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """One page of what matches, newest first; `number` counts from 1."""
-
-    entries: list[AuditEntry]
-    number: int
-    total: int
-
-    @property
-    def pages(self) -> int:
-        """How many pages there are, at least one."""
-        return max(1, -(-self.total // PAGE_SIZE))
-
-
-@dataclass(frozen=True, slots=True)
 class Proof:
     """What a look through the whole log came to. `broken` is the number of the first entry that is not as it was
     written, and `why` what is wrong with it; both None where all are."""
@@ -56,8 +43,9 @@ class Proof:
     why: str | None = None
 
 
-def search(wanted: Wanted, page: int = 1) -> Found:
-    """What matches: actor by id or by what the rooms above find, action by its beginning, subject by any part."""
+def search(wanted: Wanted, page: int = 1) -> Page[AuditEntry]:
+    """What matches, newest first: actor by id or by what the rooms above find, action by its beginning, subject by any
+    part."""
     conditions = []
     if wanted.actor:
         actor = next((found for find in finding if (found := find(wanted.actor))), wanted.actor)
@@ -70,11 +58,7 @@ def search(wanted: Wanted, page: int = 1) -> Found:
         conditions.append(AuditEntry.at >= _midnight(wanted.since))
     if wanted.until:
         conditions.append(AuditEntry.at < _midnight(wanted.until) + timedelta(days=1))
-    total = db.session.scalar(select(func.count()).select_from(AuditEntry).where(*conditions)) or 0
-    number = min(max(1, page), max(1, -(-total // PAGE_SIZE)))
-    query = select(AuditEntry).where(*conditions).order_by(AuditEntry.seq.desc())
-    entries = list(db.session.scalars(query.offset((number - 1) * PAGE_SIZE).limit(PAGE_SIZE)))
-    return Found(entries, number, total)
+    return page_of(select(AuditEntry).where(*conditions), AuditEntry.seq.desc(), number=page, size=PAGE_SIZE)
 
 
 def name_of(actor_id: str | None) -> str | None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select, union_all
 
 from app.catalog.models import Artist, BundledRelease, Genre, Kind, Label, Offer, OfferKind, Release, Status, Track
 from app.core.db import db
+from app.core.paging import Page, page_of
 
 PAGE_SIZE = 24
 _MAX_WORDS = 6
@@ -23,20 +23,6 @@ _MAX_QUERY = 100
 # doubled letter in a word of six leaves about this much.
 _TYPO = 0.4
 _RELEASE_PAGE = re.compile(r"(?:^|/releases/)([0-9A-Za-z]{16})/?(?:[?#].*)?$")
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of releases; `number` counts from 1, `total` is of all pages."""
-
-    items: list[Release]
-    number: int
-    total: int
-
-    @property
-    def pages(self) -> int:
-        """How many pages there are, at least one."""
-        return max(1, -(-self.total // PAGE_SIZE))
 
 
 def newest(limit: int, kind: Kind | None = None, *, include_drafts: bool = False) -> list[Release]:
@@ -138,7 +124,7 @@ def browse(
     *,
     include_drafts: bool = False,
     only: ColumnElement[bool] | None = None,
-) -> Page:
+) -> Page[Release]:
     """A page of releases, newest first, of a genre (its slug), a kind, and what `only` tells, where given."""
     query = _visible(select(Release), include_drafts)
     if only is not None:
@@ -147,11 +133,8 @@ def browse(
         query = query.where(Release.genre_id.in_(select(Genre.id).where(Genre.slug == genre)))
     if kind is not None:
         query = query.where(Release.kind == kind)
-    total = db.session.scalar(select(func.count()).select_from(query.with_only_columns(Release.id).subquery())) or 0
-    number = min(max(1, page), max(1, -(-total // PAGE_SIZE)))
     at = func.coalesce(Release.published_at, Release.created_at)
-    query = query.order_by(at.desc(), Release.id).limit(PAGE_SIZE).offset((number - 1) * PAGE_SIZE)
-    return Page(list(db.session.scalars(query)), number, total)
+    return page_of(query, at.desc(), Release.id.asc(), number=page, size=PAGE_SIZE)
 
 
 def search(text: str, limit: int, *, include_drafts: bool = False) -> list[Release]:

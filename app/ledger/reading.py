@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, case, func, select
 
 from app.core.db import db
 from app.core.money import Money
+from app.core.paging import Page, page_of
 from app.ledger.models import Book, Entry, EntryKind, Posting
 
 PAGE_SIZE = 50
@@ -28,20 +29,6 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """One page of what matches, newest first; `number` counts from 1."""
-
-    entries: list[Entry]
-    number: int
-    total: int
-
-    @property
-    def pages(self) -> int:
-        """How many pages there are, at least one."""
-        return max(1, -(-self.total // PAGE_SIZE))
-
-
-@dataclass(frozen=True, slots=True)
 class Balance:
     """An account in one currency: what it had before, what was put on it (debit and credit), what it has then."""
 
@@ -56,13 +43,9 @@ class Balance:
         return Money(self.before.minor + self.debit.minor - self.credit.minor, self.before.currency)
 
 
-def search(wanted: Wanted, page: int = 1) -> Found:
-    """Entries that match."""
-    conditions = _conditions(wanted)
-    total = db.session.scalar(select(func.count()).select_from(Entry).where(*conditions)) or 0
-    number = min(max(1, page), max(1, -(-total // PAGE_SIZE)))
-    query = select(Entry).where(*conditions).order_by(Entry.number.desc())
-    return Found(list(db.session.scalars(query.offset((number - 1) * PAGE_SIZE).limit(PAGE_SIZE))), number, total)
+def search(wanted: Wanted, page: int = 1) -> Page[Entry]:
+    """Entries that match, newest first."""
+    return page_of(select(Entry).where(*_conditions(wanted)), Entry.number.desc(), number=page, size=PAGE_SIZE)
 
 
 def every(wanted: Wanted) -> Iterator[Entry]:

@@ -11,6 +11,7 @@ from sqlalchemy import and_, func, select
 from app.core import clock
 from app.core.db import db
 from app.core.money import Money
+from app.core.paging import Page, page_of
 from app.pricing.models import Coupon, CouponCode, CouponUse, UseState
 
 PAGE_SIZE = 50
@@ -36,15 +37,10 @@ class CodeRow:
     at: datetime | None
 
 
-def coupons(page: int = 1) -> tuple[list[Row], bool]:
-    """A page of coupons, the newest first, and whether there are more."""
-    first = max(0, page - 1) * PAGE_SIZE
-    found = list(
-        db.session.scalars(
-            select(Coupon).order_by(Coupon.created_at.desc(), Coupon.id).offset(first).limit(PAGE_SIZE + 1)
-        )
-    )
-    return rows(found[:PAGE_SIZE]), len(found) > PAGE_SIZE
+def coupons(page: int = 1) -> Page[Row]:
+    """A page of coupons, the newest first."""
+    found = page_of(select(Coupon), Coupon.created_at.desc(), Coupon.id.asc(), number=page, size=PAGE_SIZE)
+    return Page(rows(found.items), found.number, found.total, found.size)
 
 
 def coupon(coupon_id: str) -> Coupon | None:

@@ -16,6 +16,7 @@ from app.catalog import rights
 from app.catalog.models import Release, Track
 from app.core import clock
 from app.core.db import db
+from app.core.paging import Page
 from app.media import queries as media
 from app.media.models import JobState, Master, TranscodeJob
 from app.studio.models import Upload, UploadPart
@@ -87,7 +88,7 @@ def _readiness(tracks: Sequence[Track], jobs: dict[str, TranscodeJob]) -> Readin
     return Readiness(len(tracks), done, running, share, failed)
 
 
-def releases(editor: Account, page: int = 1) -> catalog.Page:
+def releases(editor: Account, page: int = 1) -> Page[Release]:
     """Every release that is the editor's to work on, the newest first, a page at a time."""
     return catalog.browse(page=page, include_drafts=True, only=rights.editable(editor))
 
