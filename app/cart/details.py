@@ -17,8 +17,9 @@ from app.accounts.service import normalise_email
 from app.cart import pricing
 from app.cart.models import Cart
 from app.cart.service import hold
+from app.core import codes
 from app.core.db import db
-from app.pricing import coupons, vat_numbers
+from app.pricing import vat_numbers
 
 _CODE_MAX = 40
 
@@ -97,7 +98,7 @@ def _vat_number(cart: Cart, text: str, country: str | None, wrong: dict[str, str
 
 
 def _coupon(cart: Cart, text: str, wrong: dict[str, str]) -> None:
-    code = coupons.normal(text)
+    code = codes.normal(text)
     cart.coupon_code = code if 0 < len(code) <= _CODE_MAX and code.isascii() and code.isalnum() else None
     if code and cart.coupon_code is None:
         wrong["coupon"] = _("There is no code “%(code)s”. Check its letters and digits.", code=text.strip()[:60])

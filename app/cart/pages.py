@@ -17,8 +17,8 @@ from app.cart.details import Details
 from app.cart.models import Cart
 from app.cart.pricing import Priced
 from app.cart.rules import Having
+from app.core import codes
 from app.core.db import transaction
-from app.pricing import coupons
 
 
 def account() -> Account | None:
@@ -60,7 +60,7 @@ def _shown(cart: Cart | None, priced: Any, typed: Details | None, wrong: Mapping
         "email": cart.email or "",
         "country": priced.country or "",
         "vat_number": cart.vat_number or "",
-        "coupon": coupons.spelled(cart.coupon_code),
+        "coupon": codes.spelled(cart.coupon_code),
     }
     return kept | {name: getattr(typed, name) or "" for name in wrong if typed is not None}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from flask_babel import gettext as _
@@ -11,14 +10,14 @@ from app.accounts import addresses
 from app.accounts.models import Account
 from app.cart import holdings, rules
 from app.cart.models import Cart, CartItem
-from app.catalog.models import Offer, OfferKind
+from app.catalog.models import OfferKind
 from app.core.i18n import locale_code
 from app.core.money import Money
 from app.core.store import settings
 from app.pricing import coupons, vat_numbers
 from app.pricing.contract import Buyer, Line, Quote, Reduction, TaxUnknown, Unpriceable, VatNumber, Wanted
 from app.pricing.quoting import check_named, quote
-from app.pricing.service import common_currency, tax_rules, wanted_of
+from app.pricing.service import tax_rules, wanted_of
 
 
 @dataclass(frozen=True)
@@ -54,11 +53,6 @@ class Priced:
     def total(self) -> Money | None:
         """What is to be paid; None for an empty cart."""
         return self.quote.gross if self.quote else None
-
-
-def currency_of(offers: Sequence[Offer], account: Account | None) -> str | None:
-    """What these are paid in: the buyer's currency where everything has a price in it, else one that everything has."""
-    return common_currency(list(offers), preferred(account))
 
 
 def preferred(account: Account | None) -> str | None:

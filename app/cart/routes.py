@@ -17,16 +17,16 @@ from app.cart import details, pages, service, visitor
 from app.cart.forms import GiftForm
 from app.cart.models import CartItem
 from app.catalog import queries as catalog
+from app.core import codes
 from app.core.auth import Access, access
 from app.core.db import transaction
 from app.core.errors import NotFound
 from app.core.i18n import locale_code
 from app.core.money import BadAmount, Money, parse_money
-from app.pricing import coupons
 from app.pricing import visitor as pricing
 
 blueprint = Blueprint("cart", __name__)
-blueprint.add_app_template_filter(coupons.spelled, "code")
+blueprint.add_app_template_filter(codes.spelled, "code")
 
 
 @blueprint.get("/cart")

@@ -11,6 +11,8 @@ from flask_babel import gettext as _
 from app.core.errors import WavecrateError
 
 _CURRENCIES = frozenset(list_currencies())
+# What the shop sells in; the first is what a form begins with.
+SOLD_IN = ("EUR", "USD", "GBP", "CNY", "HKD", "TWD", "JPY", "SGD", "CHF", "AUD", "CAD")
 MOST_MINOR = 99_999_999  # what a payment can carry, in minor units
 
 

@@ -12,6 +12,7 @@ from app.accounts import service as accounts
 from app.accounts.forms import WelcomeForm
 from app.accounts.pages import limited
 from app.cart.pages import account as viewer
+from app.core import codes
 from app.core.auth import Access, access
 from app.core.db import transaction
 from app.core.errors import NotFound, WavecrateError
@@ -130,7 +131,7 @@ def gift(order_id: str, claim_id: str) -> Any:
         line=found.line,
         standing=claims.standing(found),
         link=waiting.link(found),
-        code=waiting.shown(found),
+        code=codes.spelled(found.code),
         typed_at=f"{settings().base_url}{url_for('orders.claims.code')}",
         undelivered=letters.ended_badly(correspondence.key_of(found)),
         form=form,

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.accounts import service as accounts
 from app.accounts.models import Account
-from app.core import clock, ids
+from app.core import clock, codes, ids
 from app.core.db import db
 from app.core.errors import Conflict, WavecrateError
 from app.core.money import Money
@@ -31,7 +31,7 @@ from app.orders import correspondence, locks
 from app.orders.models import Claim, ClaimKind, Order, OrderLine
 from app.orders.waiting import find as find
 from app.orders.waiting import find_code as find_code
-from app.orders.waiting import lines_of, new_code, of_order, unknown
+from app.orders.waiting import lines_of, of_order, unknown
 from app.orders.waiting import link as link
 
 _NOON = time(12)  # in UTC: the hour at which it is one day nearly everywhere
@@ -179,7 +179,7 @@ def redirect_gift(claim_id: str, *, to_email: str, on: date | None) -> Claim:
     if on is not None and not now.date() <= on <= now.date() + _LATEST:
         raise BadGift(_("Choose a day from today on, within a year."))
     if moved:
-        found.to_email, found.code = address, new_code()
+        found.to_email, found.code = address, codes.new()
     found.send_at, found.sent_at = _moment(on, now), None
     if found.line is not None:  # the order's page says where it goes, and nothing of where it was to go
         found.line.gift_to, found.line.gift_on = address, on
@@ -238,7 +238,7 @@ def _make(order: Order, line: OrderLine | None, to_email: str, send_at: datetime
             kind=ClaimKind.GUEST if line is None else ClaimKind.GIFT,
             order_id=order.id,
             line_id=line.id if line is not None else None,
-            code=new_code(),
+            code=codes.new(),
             to_email=to_email.strip(),
             send_at=send_at,
         )

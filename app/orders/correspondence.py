@@ -15,7 +15,7 @@ from flask_babel import gettext as _
 
 from app.accounts.models import Account
 from app.catalog.models import OfferKind
-from app.core import clock
+from app.core import clock, codes
 from app.core.db import db
 from app.core.money import Money, parse_money
 from app.core.store import settings
@@ -120,7 +120,7 @@ def gift(claim: Claim, *, again: str = "") -> None:
         "titles": [line.title],
         "message": line.gift_message or "",
         "link": waiting.link(claim),
-        "code": waiting.shown(claim),
+        "code": codes.spelled(claim.code),
         "opens": _released_on(line) if line.awaited else None,
     }
     letters.enqueue("gift", claim.to_email, claim.order.locale, context, key=_claim_key(claim, again))

@@ -11,7 +11,7 @@ from app.ledger import queries as ledger
 from app.ledger.models import Book
 from app.licenses import service as licenses
 from app.orders import queries
-from app.orders.models import Order, OrderLine, OrderRefund, OrderState, RefundState
+from app.orders.models import Order, OrderRefund, OrderState, RefundState
 
 
 def left(order: Order) -> dict[str, int]:
@@ -30,16 +30,9 @@ def remaining(order: Order, money: Mapping[str, Mapping[Book, int]], rows: Itera
     return found
 
 
-def expected(order: Order) -> dict[str, bool] | None:
-    """Whether each line's licenses are to stand, by line; None where nothing can be said yet: it isn't paid, or was
-    paid before there was a ledger and its payment has yet to be asked for."""
-    if order.paid_at is None or (order.total_minor and not ledger.written(f"order:{order.id}")):
-        return None
-    return standing(order, left(order))
-
-
 def standing(order: Order, left: Mapping[str, int]) -> dict[str, bool]:
-    """The same of a paid order, of what is left of each line: what costs nothing stands, all else with its money."""
+    """Whether each line's licenses are to stand, of what is left of each: what costs nothing stands, all else with its
+    money."""
     return {line.id: line.price_minor == 0 or left[line.id] > 0 for line in order.lines}
 
 
@@ -49,16 +42,17 @@ def apply(order: Order) -> None:
     What costs nothing stands once the order is paid. An order that was paid before there was a ledger is left alone
     until its payment has been asked for.
     """
-    stood = expected(order)
-    if stood is None:
+    if order.paid_at is None or (order.total_minor and not ledger.written(f"order:{order.id}")):
         return
+    money = ledger.line_money(order.id)
+    stood = standing(order, remaining(order, money, queries.refunds_of(order.id)))
     of_payment = ledger.of_payment(order.payment_id) if order.payment_id else None
     if of_payment is not None:
         all_back = of_payment.captured > 0 and of_payment.refunded >= of_payment.captured
         order.state = OrderState.REFUNDED if all_back else OrderState.PAID
     for line in order.lines:
         stands = stood[line.id]
-        reason = "" if stands else _why(order, line)
+        reason = "" if stands else _why(money.get(line.id, {}))
         changed = [licenses.set_standing(key, stands, reason) for key, _release, _track in line.grants]
         if any(changed) and order.account_id is not None and not line.is_gift:
             kind = EventKind.PURCHASE if stands else EventKind.REFUND
@@ -66,7 +60,6 @@ def apply(order: Order) -> None:
     db.session.flush()
 
 
-def _why(order: Order, line: OrderLine) -> str:
-    accounts = ledger.line_money(order.id).get(line.id, {})
+def _why(accounts: Mapping[Book, int]) -> str:
     disputed = accounts.get(Book.DISPUTES) or accounts.get(Book.LOSSES)
     return "the buyer's bank took the money back" if disputed else "refunded"

@@ -46,9 +46,7 @@ def follow(order: Order | None, payment: Payment, checkout: CheckoutStatus | Non
         _pay(order, payment)
     elif order.payment_id != payment.id and refunds.ask_stray(order, payment, "paid twice for one order"):
         log.warning("order %s (%s) was paid twice; %s goes back", order.number, order.id, payment.id)
-    books.follow(order, payment)
-    claims.earn(order)
-    refunds.heard(order, payment)
+    _keep_books(order, payment)
     for dispute in payment.disputes:
         cases.raise_case(
             CaseKind.DISPUTE,
@@ -103,6 +101,13 @@ def _grant(order: Order) -> None:
     log.info("order %s (%s) paid: %s", order.number, order.id, order.total)
 
 
+def _keep_books(order: Order, payment: Payment) -> None:
+    """Write down what moved of a payment that bought the order, in money and with it."""
+    books.follow(order, payment)
+    claims.earn(order)
+    refunds.heard(order, payment)
+
+
 def _difference(
     order: Order | None, payment: Payment, checkout: CheckoutStatus | None, *, live: bool
 ) -> dict[str, str] | None:
@@ -129,9 +134,7 @@ def _difference(
 
 def _mismatch(order: Order | None, payment: Payment, wrong: dict[str, str], *, live: bool) -> None:
     if order is not None and order.payment_id == payment.id:
-        books.follow(order, payment)  # it was right when it was paid, and the books go on
-        claims.earn(order)
-        refunds.heard(order, payment)
+        _keep_books(order, payment)  # it was right when it was paid, and the books go on
         entitlement.apply(order)
         return
     raised = cases.raise_case(

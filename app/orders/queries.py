@@ -13,6 +13,7 @@ from app.accounts.models import Account
 from app.core import clock
 from app.core.auth import Permission
 from app.core.db import db
+from app.core.paging import Page, page_of
 from app.licenses import queries as licenses
 from app.orders.models import Case, Order, OrderLine, OrderRefund, OrderState, RefundState
 
@@ -69,14 +70,6 @@ def asked_of(order_ids: Collection[str]) -> dict[str, list[OrderRefund]]:
     for each in db.session.scalars(asked):
         found.setdefault(each.order_id, []).append(each)
     return found
-
-
-def has_ordered(account_id: str) -> bool:
-    """Whether a person has a paid order."""
-    return (
-        db.session.scalar(select(Order.id).where(Order.account_id == account_id, Order.paid_at.is_not(None)).limit(1))
-        is not None
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,28 +131,11 @@ def waiting(before: datetime, limit: int) -> list[Order]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Cases:
-    """One page of cases; `number` counts from 1."""
-
-    cases: list[Case]
-    number: int
-    total: int
-
-    @property
-    def pages(self) -> int:
-        """How many pages there are, at least one."""
-        return max(1, -(-self.total // CASES_PAGE))
-
-
-def cases(*, closed: bool, page: int = 1) -> Cases:
+def cases(*, closed: bool, page: int = 1) -> Page[Case]:
     """Open cases, oldest first; or closed ones, the latest first."""
     which = Case.closed_at.is_not(None) if closed else Case.closed_at.is_(None)
-    total = db.session.scalar(select(func.count()).select_from(Case).where(which)) or 0
-    number = min(max(1, page), max(1, -(-total // CASES_PAGE)))
-    order = (Case.closed_at.desc(), Case.number.desc()) if closed else (Case.number,)
-    found = select(Case).where(which).order_by(*order).offset((number - 1) * CASES_PAGE).limit(CASES_PAGE)
-    return Cases(list(db.session.scalars(found)), number, total)
+    order = (Case.closed_at.desc(), Case.number.desc()) if closed else (Case.number.asc(),)
+    return page_of(select(Case).where(which), *order, number=page, size=CASES_PAGE)
 
 
 def open_cases() -> int:

@@ -180,18 +180,18 @@ def carry_out(refund_id: str) -> OrderRefund:
         if refund.state != RefundState.ASKED:
             return refund
         order_id, payment_id, amount = refund.order_id, refund.payment_id, refund.amount
+    refusal = ""
     try:
         made = gateway.refund(payment_id, amount, refund_id, order_id=order_id)
     except RefundRefused as error:
-        seen = _look(None, payment_id)
-        with transaction():
-            order = _effect(locked(order_id), seen)
-            refunds.refused(refund, _present(order), str(error))
-        return refund
+        made, refusal = None, str(error)
     seen = _look(None, payment_id)
     with transaction():
-        order = _effect(locked(order_id), seen)
-        refunds.carried_out(refund, _present(order), made)
+        order = _present(_effect(locked(order_id), seen))
+        if made is None:
+            refunds.refused(refund, order, refusal)
+        else:
+            refunds.carried_out(refund, order, made)
     return refund
 
 

@@ -115,7 +115,7 @@ def _ask(order_id: str, form: RefundForm) -> OrderRefund:
 def _page(order: Order, form: RefundForm, wrong: str | None = None) -> str:
     logged = None
     if current_user.may(Permission.AUDIT_READ):
-        logged = audit_queries.search(audit_queries.Wanted(subject=f"order:{order.id}")).entries
+        logged = audit_queries.search(audit_queries.Wanted(subject=f"order:{order.id}")).items
     return render_template(
         "orders/staff_order.html",
         order=order,

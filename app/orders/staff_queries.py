@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, func, or_, select
 from app.accounts.models import Account
 from app.core.db import Identified, db
 from app.core.money import Money
+from app.core.paging import Page, page_of
 from app.ledger import queries as ledger
 from app.ledger.models import Entry, EntryKind
 from app.ledger.queries import PaymentTotals
@@ -33,32 +34,15 @@ class Wanted:
     state: OrderState | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One page of what matches, newest first; `number` counts from 1."""
-
-    orders: list[Order]
-    number: int
-    total: int
-
-    @property
-    def pages(self) -> int:
-        """How many pages there are, at least one."""
-        return max(1, -(-self.total // PAGE_SIZE))
-
-
-def search(wanted: Wanted, page: int = 1) -> Found:
-    """Orders by number, a part of the buyer's e-mail (then or now), an id: of the account, the order, a payment, a
-    payment page or a refund."""
+def search(wanted: Wanted, page: int = 1) -> Page[Order]:
+    """Orders, newest first, by number, a part of the buyer's e-mail (then or now), an id: of the account, the order, a
+    payment, a payment page or a refund."""
     conditions: list[ColumnElement[bool]] = []
     if wanted.words:
         conditions.append(_named(wanted.words))
     if wanted.state:
         conditions.append(Order.state == wanted.state)
-    total = db.session.scalar(select(func.count()).select_from(Order).where(*conditions)) or 0
-    number = min(max(1, page), max(1, -(-total // PAGE_SIZE)))
-    query = select(Order).where(*conditions).order_by(Order.number.desc())
-    return Found(list(db.session.scalars(query.offset((number - 1) * PAGE_SIZE).limit(PAGE_SIZE))), number, total)
+    return page_of(select(Order).where(*conditions), Order.number.desc(), number=page, size=PAGE_SIZE)
 
 
 def _named(words: str) -> ColumnElement[bool]:

@@ -11,7 +11,7 @@ from app.core.money import Money
 from app.ledger import queries as ledger
 from app.orders import refunds, settlement
 from app.orders.locks import locked
-from app.orders.models import Case, CaseKind, Order, OrderRefund, RefundOrigin
+from app.orders.models import Case, CaseKind, OrderRefund, RefundOrigin
 from app.payments import stripe_gateway as gateway
 
 
@@ -56,11 +56,6 @@ def give_back(case_id: str, *, by: str) -> OrderRefund | None:
             raise _nothing()
         audit.record(by, "payment.give_back", f"order:{order_id}", facts)
     return settlement.try_to_carry_out(made.id)
-
-
-def stray_payments(order: Order) -> list[str]:
-    """Payments the books have for an order beside its own."""
-    return [each for each in ledger.payments_of(order.id) if each != order.payment_id]
 
 
 def _nothing() -> NothingToGiveBack:

@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-import secrets
 
 from flask_babel import gettext as _
 from itsdangerous import Signer
 from sqlalchemy import select
 
+from app.core import codes
 from app.core.db import db
 from app.core.errors import NotFound
 from app.core.store import settings
 from app.orders.models import Claim, ClaimKind, OrderLine
 
-# 32 signs and no I, O, 0 or 1: a code is read out and copied by hand. 16 of them are 80 bits of chance.
-_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
-_LENGTH, _GROUP = 16, 4
 _TOKEN = re.compile(r"([0-9A-Za-z]{16})\.[0-9A-Za-z_-]{43}")
 
 
@@ -58,19 +55,14 @@ def proves_address(claim: Claim, token: str) -> bool:
 
 def find_code(code: str) -> Claim:
     """What a code is for, however it was typed; raise NotFound."""
-    text = "".join(c for c in code.upper() if not c.isspace() and c not in "-‐‑–—_")
-    known = len(text) == _LENGTH and set(text) <= set(_ALPHABET)
-    found = db.session.scalars(select(Claim).where(Claim.code == text)).unique().one_or_none() if known else None
+    text = codes.normal(code)
+    wanted = select(Claim).where(Claim.code == text)
+    found = db.session.scalars(wanted).unique().one_or_none() if codes.could_be_made(text) else None
     if found is None:
         raise NotFound(
             _("There is no gift with this code. It has 16 letters and digits, and never I, O, 0 or 1: check it again.")
         )
     return found
-
-
-def shown(claim: Claim) -> str:
-    """The code in fours, as it is printed and read out."""
-    return "-".join(claim.code[at : at + _GROUP] for at in range(0, _LENGTH, _GROUP))
 
 
 def of_order(order_id: str) -> list[Claim]:
@@ -83,11 +75,6 @@ def lines_of(claim: Claim) -> list[OrderLine]:
     if claim.line is not None:
         return [claim.line]
     return [line for line in claim.order.lines if not line.is_gift]
-
-
-def new_code() -> str:
-    """A code that nobody guesses."""
-    return "".join(secrets.choice(_ALPHABET) for _number in range(_LENGTH))
 
 
 def _address(token: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +17,7 @@ from flask_babel import gettext as _
 from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from app.core import clock, ids
+from app.core import clock, codes, ids
 from app.core.db import db
 from app.core.errors import Conflict, WavecrateError
 from app.core.money import MOST_MINOR, Money
@@ -27,9 +26,6 @@ from app.pricing.models import Coupon, CouponCode, CouponScope, CouponTally, Cou
 
 log = logging.getLogger(__name__)
 
-# 32 signs and no I, O, 0 or 1: a code is read out and copied by hand. 16 of them are 80 bits of chance.
-_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
-_LENGTH = 16
 MOST_CODES = 10_000
 
 
@@ -119,14 +115,9 @@ def create(wish: CouponWish) -> Coupon:
     return made
 
 
-def normal(text: str) -> str:
-    """A code as it is kept, of what somebody typed: capitals, no blanks or hyphens."""
-    return "".join(c for c in text.upper() if not c.isspace() and c not in "-‐‑–—_")
-
-
 def add_code(coupon: Coupon, text: str) -> CouponCode:
     """Give the coupon a code that everybody may use, like SUMMER25; raise BadCoupon if it is another's."""
-    code = normal(text)
+    code = codes.normal(text)
     if not 3 <= len(code) <= 40 or not (code.isascii() and code.isalnum()):
         raise BadCoupon(_("A code has 3 to 40 letters A to Z and digits."))
     made = db.session.scalar(
@@ -151,7 +142,7 @@ def make_codes(coupon: Coupon, count: int) -> list[str]:
                 "id": ids.new_id(),
                 "created_at": clock.now(),
                 "coupon_id": coupon.id,
-                "code": _chance(),
+                "code": codes.new(),
                 "single_use": True,
             }
             for _number in range(count - len(made))
@@ -159,12 +150,6 @@ def make_codes(coupon: Coupon, count: int) -> list[str]:
         adding = insert(CouponCode).values(rows).on_conflict_do_nothing(index_elements=[CouponCode.code])
         made += db.session.scalars(adding.returning(CouponCode.code))
     return made
-
-
-def spelled(code: str | None) -> str:
-    """A made code as it is sent out: in fours."""
-    code = code or ""
-    return "-".join(code[at : at + 4] for at in range(0, len(code), 4)) if len(code) == _LENGTH else code
 
 
 def disable(coupon: Coupon) -> None:
@@ -327,7 +312,7 @@ def refusal_text(refusal: Refusal, reduction: Reduction, currency: str) -> str:
 def _fit(text: str, customer: Customer) -> CouponCode:
     """The code, if everything but limits is right for this buyer at this moment."""
     found = db.session.scalar(
-        select(CouponCode).where(CouponCode.code == normal(text)).execution_options(populate_existing=True)
+        select(CouponCode).where(CouponCode.code == codes.normal(text)).execution_options(populate_existing=True)
     )
     if found is None:
         raise CouponRefused(_("There is no code “%(code)s”. Check its letters and digits.", code=text.strip()[:60]))
@@ -354,7 +339,7 @@ def _in_force(code: CouponCode) -> ColumnElement[bool]:
 
 
 def _same(held: CouponUse, code: str) -> CouponUse:
-    if held.state == UseState.RELEASED or held.code.code != normal(code):
+    if held.state == UseState.RELEASED or held.code.code != codes.normal(code):
         raise CouponRefused(_("This order was made with another code, or given up. Order again."))
     return held
 
@@ -370,10 +355,6 @@ def _turn(order_id: str, before: UseState, after: UseState) -> CouponUse | None:
 
 def _hashed(email: str) -> str:
     return hashlib.sha256(f"e-mail {email}".encode()).hexdigest()
-
-
-def _chance() -> str:
-    return "".join(secrets.choice(_ALPHABET) for _number in range(_LENGTH))
 
 
 def _used_up() -> CouponRefused:

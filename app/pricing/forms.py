@@ -29,12 +29,10 @@ from app.accounts.models import Account
 from app.catalog import queries as catalog
 from app.catalog.models import Label
 from app.core.db import db
-from app.core.money import BadAmount, parse_money
+from app.core.money import SOLD_IN, BadAmount, parse_money
 from app.pricing.contract import CurrencyTerms
 from app.pricing.coupons import MOST_CODES, CouponWish
 
-# The currencies the form has rows for.
-CURRENCIES = ("EUR", "USD", "GBP", "CNY", "HKD", "TWD", "JPY", "SGD", "CHF", "AUD", "CAD")
 _AMOUNT = {"inputmode": "decimal", "size": 8, "autocomplete": "off"}
 _COUNT = {"inputmode": "numeric", "size": 6, "autocomplete": "off"}
 
@@ -98,7 +96,7 @@ class CouponForm(FlaskForm):
     @classmethod
     def fresh(cls, labels: list[Label]) -> CouponForm:
         """An empty form; where it was sent, as it was filled in."""
-        form = cls(data={"takes": "percent", "terms": [{"currency": code} for code in CURRENCIES]})
+        form = cls(data={"takes": "percent", "terms": [{"currency": code} for code in SOLD_IN]})
         form.labels.choices = [SelectChoice(label.id, label.name) for label in labels]
         return form
 

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from app.accounts import leaving
 from app.accounts.models import Account
+from app.core import codes
 from app.core.db import db
 from app.pricing import coupons
 from app.pricing.models import Coupon, CouponScope, CouponUse
@@ -24,7 +25,7 @@ def _export(account: Account) -> dict[str, list[dict[str, Any]]]:
     return {
         "used": [
             {
-                "code": coupons.spelled(one.code.code),
+                "code": codes.spelled(one.code.code),
                 "order": one.order_id,
                 "at": one.reserved_at.isoformat(),
                 "state": one.state,

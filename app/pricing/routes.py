@@ -14,6 +14,7 @@ from flask_login import current_user
 
 from app.audit import service as audit
 from app.catalog import queries as catalog
+from app.core import codes
 from app.core.auth import Permission, access
 from app.core.db import transaction
 from app.core.errors import NotFound
@@ -29,9 +30,8 @@ blueprint.add_app_template_filter(visitor.asked, "asked")
 @access(Permission.PRICES_WRITE)
 def index() -> str:
     """Every coupon, the newest first."""
-    page = max(1, request.args.get("page", 1, type=int))
-    rows, more = queries.coupons(page)
-    return render_template("pricing/index.html", rows=rows, page=page, more=more, standing=queries.standing)
+    page = queries.coupons(request.args.get("page", 1, type=int))
+    return render_template("pricing/index.html", page=page, standing=queries.standing)
 
 
 @blueprint.get("/new")
@@ -92,7 +92,7 @@ def export(coupon_id: str) -> Response:
         yield _csv_line("code", "state", "order", "at")
         for row in queries.codes(found.id):
             at = row.at.isoformat(timespec="seconds") if row.at else ""
-            yield _csv_line(coupons.spelled(row.code), row.state, row.order_id or "", at)
+            yield _csv_line(codes.spelled(row.code), row.state, row.order_id or "", at)
 
     return Response(
         stream_with_context(lines()),

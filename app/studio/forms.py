@@ -29,9 +29,8 @@ from wtforms.widgets import TextInput
 
 from app.catalog.models import Offer, Release, Track
 from app.catalog.service import DESCRIPTION_LIMIT, NAME_LIMIT, TITLE_LIMIT
-from app.core.money import BadAmount, Money, parse_money
+from app.core.money import SOLD_IN, BadAmount, Money, parse_money
 
-CURRENCIES = ("EUR", "USD", "GBP", "CNY", "HKD", "TWD", "JPY", "SGD", "CHF", "AUD", "CAD")
 _CHINESE = {"lang": "zh-Hans"}
 
 
@@ -50,7 +49,7 @@ class CurrencyField(SelectField):
     choices: Any
 
     def __init__(self, label: Any = None, validators: Any = None, **more: Any) -> None:
-        super().__init__(label, validators, choices=list(CURRENCIES), **more)
+        super().__init__(label, validators, choices=list(SOLD_IN), **more)
 
     def allow(self, currency: str | None) -> None:
         """Offer one more, for what is sold in it since before."""

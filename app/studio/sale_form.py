@@ -25,9 +25,9 @@ from app.catalog.models import Offer, Release
 from app.catalog.offers import MOST_RENTAL_DAYS, RENTAL_HOURS
 from app.catalog.offers import TITLE_LIMIT as BUNDLE_TITLE_LIMIT
 from app.catalog.service import TITLE_LIMIT
-from app.core.money import BadAmount, Money, parse_money
+from app.core.money import SOLD_IN, BadAmount, Money, parse_money
 from app.studio import sale
-from app.studio.forms import CURRENCIES, CurrencyField, Fault, written
+from app.studio.forms import CurrencyField, Fault, written
 
 DEFAULT_RENTAL_DAYS = 30
 _AMOUNT = {"inputmode": "decimal", "size": 8, "autocomplete": "off"}
@@ -74,12 +74,12 @@ class OffersForm(FlaskForm):
             data={
                 "selling": _selling(offer),
                 "price": written(offer),
-                "currency": main.currency if main else CURRENCIES[0],
+                "currency": main.currency if main else SOLD_IN[0],
                 "rental_price": written(rental),
                 "rental_days": (rental.rental_days if rental else None) or DEFAULT_RENTAL_DAYS,
                 "prices": [
                     {"currency": code, "price": _listed(offer, code), "rental": _listed(rental, code)}
-                    for code in sorted({*CURRENCIES, *(offer.currencies if offer else ())})
+                    for code in sorted({*SOLD_IN, *(offer.currencies if offer else ())})
                 ],
             }
         )
@@ -162,7 +162,7 @@ class OffersForm(FlaskForm):
         if not text:
             return None
         try:
-            return parse_money(text.replace(",", "."), currency or CURRENCIES[0])
+            return parse_money(text.replace(",", "."), currency or SOLD_IN[0])
         except BadAmount as error:
             raise ValidationError(str(error)) from None
 
@@ -211,7 +211,7 @@ class BundleForm(FlaskForm):
     def amount(self) -> Money:
         """The price; of an open one, the least."""
         try:
-            return parse_money((self.price.data or "").replace(",", "."), self.currency.data or CURRENCIES[0])
+            return parse_money((self.price.data or "").replace(",", "."), self.currency.data or SOLD_IN[0])
         except BadAmount as error:
             raise ValidationError(str(error)) from None
 
