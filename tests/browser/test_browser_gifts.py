@@ -13,6 +13,7 @@ from support.orders import Sold
 from app.accounts import service as accounts
 from app.accounts.models import Account
 from app.catalog.models import Release
+from app.core import codes
 from app.core.db import db, transaction
 from app.orders import claims, waiting
 from tests.browser.shop import PASSWORD, RESULTS, Shop, faults, sign_up
@@ -58,7 +59,7 @@ def given(live_shop: Shop) -> Iterator[Given]:
             gift=waiting.path(waits),
             second=waiting.path(taken),
             guest=letter,
-            code=waiting.shown(waits),
+            code=codes.spelled(waits.code),
             order=f"/orders/{made.id}",
             giving=giving + waits.id,
             claimed=giving + taken.id,

@@ -25,7 +25,7 @@ from app.cart.models import Cart, CartItem
 from app.catalog import offers, rights
 from app.catalog import service as catalog
 from app.catalog.models import Kind
-from app.core import clock
+from app.core import clock, codes
 from app.core.db import db
 from app.core.money import Money
 from app.letters import invoice
@@ -379,7 +379,7 @@ def world(app: Flask, store: Any) -> World:
         kind=ClaimKind.GIFT,
         order_id=order.id,
         line_id=given.id,
-        code=waiting.new_code(),
+        code=codes.new(),
         to_email="kay@example.org",
         send_at=clock.now(),
         sent_at=clock.now(),

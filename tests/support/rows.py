@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from flask.testing import FlaskClient
 
 from app.accounts import login, sessions
-from app.accounts.models import Account, AccountSession
+from app.accounts.models import Account, AccountSession, Role
 from app.catalog.models import Artist, Kind, Release, Status, Track
 from app.core import clock
 from app.core.db import db
@@ -83,6 +83,15 @@ def sign_in(client: FlaskClient, account: Account, *, second_factor: bool = True
     with client.application.app_context():
         name = login.cookie_name()
     client.set_cookie(name, token)
+    return made
+
+
+def staff(client: FlaskClient, role: Role, name: str = "Mo") -> Account:
+    """Somebody of that role, whom the client is signed in as."""
+    made = account(name)
+    made.role = role
+    db.session.commit()
+    sign_in(client, made)
     return made
 
 

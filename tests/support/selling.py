@@ -14,6 +14,7 @@ from app.catalog.models import Offer
 from app.core import clock
 from app.core.db import db, transaction
 from app.core.money import Money
+from app.licenses import queries as licenses
 from app.orders import fulfilment, locks
 from app.orders.models import Order, OrderLine, OrderState
 from app.payments.contract import Payment
@@ -101,3 +102,16 @@ def bought(account: Account | None, *lines: Sold, email: str = "guest@example.or
     order = placed(account, *lines, email=email)
     follow(order, payment(order))
     return order
+
+
+def fresh(order: Order) -> Order:
+    """The order as the database has it now."""
+    db.session.rollback()
+    db.session.expire_all()
+    return db.session.get_one(Order, order.id)
+
+
+def standing(order: Order) -> list[bool]:
+    """Of each line, in order: whether what it granted stands."""
+    held = licenses.granted([line.id for line in fresh(order).lines])
+    return [line.id in held and held[line.id].revoked_at is None for line in order.lines]

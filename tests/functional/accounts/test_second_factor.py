@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from support import letters, rows
-from support.ground import Browser
+from support.ground import opened
 from support.shop import offer
 
 from app.accounts import factors, service, sessions
@@ -20,7 +20,6 @@ from app.accounts.models import Account, AccountSession, RecoveryCode, Role
 from app.accounts.notices import Notice
 from app.core import clock
 from app.core.db import db, transaction
-from app.factory import create_app
 from app.settings import Settings
 
 PASSWORD = "a quiet harbour"
@@ -204,13 +203,8 @@ def test_a_passkey_that_was_made_up_is_refused(client: FlaskClient, ada: Account
 @pytest.fixture
 def strict(settings: Settings) -> Iterator[Flask]:
     """The shop as it is in production: staff need a second factor."""
-    made = create_app(settings.model_copy(update={"staff_second_factor": "required"}))
-    made.config["WTF_CSRF_ENABLED"] = False
-    made.test_client_class = Browser
-    with made.app_context():
+    with opened(settings.model_copy(update={"staff_second_factor": "required"})) as made:
         yield made
-        db.session.remove()
-        db.engine.dispose()
 
 
 def test_staff_get_only_the_page_that_gives_them_a_second_factor(strict: Flask) -> None:

@@ -22,11 +22,7 @@ from app.pricing.models import Coupon
 @pytest.fixture
 def boss(client: FlaskClient) -> Account:
     """A manager, signed in."""
-    made = rows.account("Max")
-    made.role = Role.MANAGER
-    db.session.commit()
-    rows.sign_in(client, made)
-    return made
+    return rows.staff(client, Role.MANAGER, "Max")
 
 
 def logged() -> list[tuple[str | None, str, str, dict[str, Any]]]:

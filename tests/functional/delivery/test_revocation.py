@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 from support import rows
+from support.instance import eventually
 from support.nginx import edge, send
 from support.shop import Browser, LiveShop, live_shop, offer
 
@@ -28,7 +29,7 @@ from app.orders.models import Order, OrderState
 from app.payments import stripe_gateway
 from app.settings import Settings
 from media_store.s3 import S3Store
-from tests.functional.orders.test_purchase import PASSWORD, is_paid, order, put_in_cart, sign_up, to_payment_page, until
+from tests.functional.orders.test_purchase import PASSWORD, is_paid, order, put_in_cart, sign_up, to_payment_page
 from transcoder.contract import segment_key
 from transcoder.playlist import KEY_SECONDS
 
@@ -104,7 +105,7 @@ def sale(request: pytest.FixtureRequest, settings: Settings, store: S3Store, tmp
             put_in_cart(buyer, offer_id)
             to_payment_page(buyer)
             buyer.submit(None)
-            until(is_paid)
+            eventually(is_paid)
             bought: Order = order()
             port = running.port if request.param == "edge" else int(address.rpartition(":")[2])
             made = Sale(live, buyer, release.tracks[0].id, bought.id, bought.account_id, Player(port, "", ""))
@@ -119,7 +120,7 @@ def _silenced(sale: Sale) -> None:
     """Some requests later, not one of them was answered with a key."""
     player = sale.player
     player.refunded.set()
-    until(lambda: len(player.after) >= 20)
+    eventually(lambda: len(player.after) >= 20)
     assert player.leaked == []
     assert set(player.after) == {403}
     assert 200 in player.before
@@ -135,7 +136,7 @@ def test_a_refund_in_the_shop_ends_the_keys_of_a_play_that_goes_on(sale: Sale) -
     admin.submit("/sign-in", email="root@example.org", password=PASSWORD)
     admin.get(f"/staff/orders/{sale.order_id}")
     with sale.player.playing():
-        until(lambda: len(sale.player.before) >= 20)
+        eventually(lambda: len(sale.player.before) >= 20)
         assert set(sale.player.before) == {200}
         admin.submit("/refund", reason="It skips.")
         _silenced(sale)
@@ -146,9 +147,9 @@ def test_a_refund_at_the_gateway_ends_them_with_its_webhook(sale: Sale) -> None:
     payment_id = order().payment_id
     assert payment_id is not None
     with sale.player.playing():
-        until(lambda: len(sale.player.before) >= 20)
+        eventually(lambda: len(sale.player.before) >= 20)
         assert set(sale.player.before) == {200}
         stripe_gateway.refund(payment_id, None, sale.order_id)
-        until(lambda: sale.live.undelivered() == 0)
+        eventually(lambda: sale.live.undelivered() == 0)
         _silenced(sale)
     assert order().state == OrderState.REFUNDED

@@ -13,7 +13,7 @@ from support import rows
 
 from app.accounts.models import Role
 from app.core import clock
-from app.core.db import db, transaction
+from app.core.db import transaction
 from app.core.money import Money
 from app.ledger.models import Book, EntryKind
 from app.ledger.service import Post, write
@@ -21,10 +21,7 @@ from app.ledger.service import Post, write
 
 @pytest.fixture
 def manager(client: FlaskClient) -> FlaskClient:
-    made = rows.account("Mo")
-    made.role = Role.MANAGER
-    db.session.commit()
-    rows.sign_in(client, made)
+    rows.staff(client, Role.MANAGER, "Mo")
     return client
 
 

@@ -87,10 +87,7 @@ def test_an_import_is_listened_to_and_the_studio_says_what_was_found(
     assert reports[ids[0]].shames == 1
     assert reports[ids[1]] == ingest.Report("done")
 
-    editor = rows.account("Edda")
-    editor.role = Role.MANAGER
-    db.session.commit()
-    rows.sign_in(client, editor)
+    rows.staff(client, Role.MANAGER, "Edda")
     page = client.get(f"/studio/releases/{release.id}/ingest").text
     assert "the wave is cut off at full scale 1 time, at 0:05" in page
     assert "1 thing to put right" in page

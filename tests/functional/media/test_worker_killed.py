@@ -6,9 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import psutil
 from flask import Flask
 from media_samples import make_audio
 from support import rows
+from support.instance import eventually
 
 from app.core import queue
 from app.core.db import db, transaction
@@ -49,15 +48,6 @@ def worker(settings: Settings, var: Path, log: Path) -> Iterator[subprocess.Pope
     finally:
         process.kill()
         process.wait()
-
-
-def eventually(holds: Callable[[], object], seconds: float = 90) -> None:
-    """Return as soon as it holds."""
-    pause, deadline = threading.Event(), time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it never came to pass"
-        pause.wait(0.05)
-        db.session.rollback()
 
 
 def test_a_worker_killed_in_mid_transcode(app: Flask, settings: Settings, store: S3Store, tmp_path: Path) -> None:

@@ -10,13 +10,12 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from support import rows
-from support.selling import placed, sold
+from support.selling import fresh, placed, sold, standing
 from support.till import FAILING_REFUNDS, Till
 
 from app.accounts.models import Account
 from app.core import clock
 from app.core.db import db, transaction
-from app.licenses import queries as licenses
 from app.licenses import service as granting
 from app.licenses.models import License
 from app.orders import queries, settlement
@@ -33,18 +32,6 @@ def ada(client: FlaskClient) -> Account:
     made = rows.account("Ada")
     rows.sign_in(client, made)
     return made
-
-
-def fresh(order: Order) -> Order:
-    db.session.rollback()
-    db.session.expire_all()
-    return db.session.get_one(Order, order.id)
-
-
-def standing(order: Order) -> list[bool]:
-    """Of each line, in order: whether what it granted stands."""
-    held = licenses.granted([line.id for line in fresh(order).lines])
-    return [line.id in held and held[line.id].revoked_at is None for line in order.lines]
 
 
 def ask(client: FlaskClient, order: Order, *numbers: int, reason: str = "") -> object:
@@ -232,7 +219,7 @@ def test_a_refund_that_fails_in_the_end_gives_the_license_back_and_raises_a_case
     assert standing(order) == [True]
     assert fresh(order).state == OrderState.PAID
     assert db.session.scalars(db.select(OrderRefund)).one().state == RefundState.FAILED
-    assert [each.kind for each in queries.cases(closed=False).cases] == ["refund_refused"]
+    assert [each.kind for each in queries.cases(closed=False).items] == ["refund_refused"]
     assert ask(client, order, 0).status_code == 303  # and can be asked for again
 
 

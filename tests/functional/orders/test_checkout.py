@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
 from support import rows
+from support.instance import eventually
 from support.shop import Browser, LiveShop, live_shop, offer
 
 from app.catalog.models import Offer
@@ -28,14 +28,6 @@ EMAIL = "guest@example.org"
 def live(settings: Settings, tmp_path: Path) -> Iterator[LiveShop]:
     with live_shop(settings, tmp_path) as running:
         yield running
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for what another thread brings about; the deadline only ends a test that has failed already."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "it never came about"
-        time.sleep(0.02)
 
 
 def orders() -> list[Order]:
@@ -81,7 +73,7 @@ def test_a_guest_buys_with_a_gift_and_a_code_and_sees_the_order_in_this_browser_
     pay(browser)
     assert "€17.82" in browser.page.text
     browser.submit(None)
-    until(lambda: orders()[0].state == OrderState.PAID)
+    eventually(lambda: orders()[0].state == OrderState.PAID)
     (order,) = orders()
     browser.get(f"/orders/{order.id}/return")
     assert browser.page.url == f"{live.url}/orders/{order.id}"
@@ -137,7 +129,7 @@ def test_who_turns_back_to_the_cart_can_pay_again_with_the_same_code_and_only_on
     assert closed.status_code == 410
     browser.get(second)
     browser.submit(None)
-    until(lambda: orders()[1].state == OrderState.PAID)
+    eventually(lambda: orders()[1].state == OrderState.PAID)
     assert [use.state for use in db.session.scalars(select(CouponUse).order_by(CouponUse.reserved_at))] == [
         "released",
         "taken",
@@ -193,6 +185,6 @@ def test_a_code_and_tax_in_currencies_of_0_and_3_decimals_can_be_paid(
     pay(browser, country="FR")
     assert shown in browser.page.text
     browser.submit(None)
-    until(lambda: orders()[0].state == OrderState.PAID)
+    eventually(lambda: orders()[0].state == OrderState.PAID)
     (order,) = orders()
     assert sum(line.net_minor + line.tax_minor for line in order.lines) == order.total_minor

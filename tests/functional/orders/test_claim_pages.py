@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from app.accounts import service as accounts
 from app.accounts.models import Account, Role
-from app.core import clock
+from app.core import clock, codes
 from app.core.db import db, transaction
 from app.letters import service as post
 from app.letters.models import Letter
@@ -213,7 +213,7 @@ def test_an_account_is_not_made_where_there_is_nothing_to_take(app: Flask, clien
 def test_a_code_leads_to_its_gift(app: Flask, client: FlaskClient) -> None:
     found = orders.gift()
     assert client.get("/gift").status_code == 200
-    answer = client.post("/gift", data={"code": waiting.shown(found).lower()})
+    answer = client.post("/gift", data={"code": codes.spelled(found.code).lower()})
     assert (answer.status_code, answer.location) == (303, path(found))
     wrong = client.post("/gift", data={"code": "ABCD-EFGH-JKLM-NPQR"})
     assert wrong.status_code == 422
@@ -247,13 +247,13 @@ def test_the_giver_sees_how_the_gift_stands_and_what_to_hand_over(app: Flask) ->
     assert there in page
     answer = browser.get(there)
     assert answer.headers["Cache-Control"] == "private, no-store"
-    for said in (waiting.shown(found), waiting.link(found), "Sent to friend@example.org on", "Send it again"):
+    for said in (codes.spelled(found.code), waiting.link(found), "Sent to friend@example.org on", "Send it again"):
         assert said in answer.text
     with transaction():
         claims.claim(found.id, rows.account("Kay"))
     page = browser.get(there).text
     assert "It was unwrapped on" in page
-    assert waiting.shown(found) not in page
+    assert codes.spelled(found.code) not in page
     assert "Unwrapped" in browser.get(f"/orders/{found.order_id}").text
 
 
@@ -331,7 +331,7 @@ def test_a_guest_gives_and_takes_in_the_browser_that_paid(app: Flask) -> None:
     assert "Not in a library yet" in page
     assert path(guest) in page
     assert path(guest, by_letter=True) not in page
-    assert waiting.shown(gift) in browser.get(f"/orders/{made.id}/gifts/{gift.id}").text
+    assert codes.spelled(gift.code) in browser.get(f"/orders/{made.id}/gifts/{gift.id}").text
     answer = browser.post(f"/orders/{made.id}/claims/{guest.id}/send-again")
     assert "We sent it to guest@example.org once more" in follow(browser, answer)
     assert browser.get(f"/orders/{made.id}/gifts/{guest.id}").status_code == 404

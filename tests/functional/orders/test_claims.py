@@ -11,7 +11,7 @@ from sqlalchemy import select
 from support import orders, rows
 from support.orders import Sold, at_once, claim, license_of
 
-from app.core import clock
+from app.core import clock, codes
 from app.core.db import db, transaction
 from app.core.errors import NotFound
 from app.discovery.models import Event, EventKind
@@ -56,7 +56,7 @@ def test_claims_are_made_once_however_often_the_order_is_fulfilled(app: Flask) -
 
 def test_a_code_has_sixteen_signs_that_are_not_mistaken_for_each_other(app: Flask) -> None:
     found = orders.gift()
-    shown = waiting.shown(found)
+    shown = codes.spelled(found.code)
     assert [len(part) for part in shown.split("-")] == [4, 4, 4, 4]
     assert not set(shown) & set("IO01")
     for typed in (shown, shown.lower(), f" {found.code} ", shown.replace("-", " "), shown.replace("-", "–")):
@@ -434,7 +434,7 @@ def test_a_gift_to_be_handed_over_has_no_letter(app: Flask) -> None:
     with pytest.raises(claims.BadGift, match="no e-mail address"), transaction():
         claims.send_again(found.id)
     kay = rows.account()
-    claim(claims.find_code(waiting.shown(found)), kay)
+    claim(claims.find_code(codes.spelled(found.code)), kay)
     assert license_of(found).account_id == kay.id
 
 
@@ -464,7 +464,7 @@ def test_a_gift_can_go_to_another_address_and_what_went_to_the_first_opens_nothi
     for open_it in (lambda: claims.find_code(old_code), lambda: claims.find(old_token)):
         with pytest.raises(NotFound):
             open_it()
-    assert orders.written("gift")[1].context["code"] == waiting.shown(found)
+    assert orders.written("gift")[1].context["code"] == codes.spelled(found.code)
     assert found.line is not None
     assert (found.line.gift_to, found.line.gift_on) == ("right@example.org", None)
 

@@ -12,7 +12,7 @@ from support import orders, rows
 from support.orders import Sold
 
 from app.accounts.models import Account
-from app.core import clock
+from app.core import clock, codes
 from app.core.db import db, transaction
 from app.core.money import Money
 from app.letters import invoice as paper
@@ -205,7 +205,7 @@ def test_the_gift_letter_has_giver_message_link_and_code(app: Flask) -> None:
     text = said(letter)
     assert "Aunt <Ada>" in text
     assert "Aunt &lt;Ada&gt;" in text
-    for words in ("Tides – Mira Sol", "> Happy day!", waiting.link(found), waiting.shown(found)):
+    for words in ("Tides – Mira Sol", "> Happy day!", waiting.link(found), codes.spelled(found.code)):
         assert words in text
     assert "9.90" not in text
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import func, select
 from support import letters, rows
+from support.instance import eventually
 from support.shop import Browser, LiveShop, live_shop, offer
 
 from app.accounts import service as accounts
@@ -36,14 +36,6 @@ def held(settings: Settings, tmp_path: Path) -> Iterator[LiveShop]:
     """Webhooks wait in the sandbox until `deliver()`."""
     with live_shop(settings, tmp_path, deliver=False) as running:
         yield running
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for what another thread brings about; the deadline only ends a test that has failed already."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "it never came about"
-        time.sleep(0.02)
 
 
 def order() -> Order:
@@ -103,7 +95,7 @@ def test_a_guest_fills_a_cart_signs_up_pays_and_owns_the_music(live: LiveShop) -
     assert "€9.90" in browser.page.text
 
     browser.submit(None)
-    until(is_paid)
+    eventually(is_paid)
     browser.get(f"/orders/{order().id}/return")
     assert browser.page.url == f"{live.url}/orders/{order().id}"
     assert f"/releases/{release.id}" in browser.page.text
@@ -130,7 +122,7 @@ def test_a_browser_back_before_the_webhook_sees_confirming_and_then_its_music(he
     assert order().state == OrderState.PENDING
 
     held.deliver()
-    until(is_paid)
+    eventually(is_paid)
     fragment = browser.session.get(
         f"{held.url}/orders/{order().id}/status?n=1", headers={"HX-Request": "true"}, timeout=30
     )
@@ -151,7 +143,7 @@ def test_a_lost_webhook_is_made_up_for_by_asking_and_does_no_harm_when_it_comes_
     assert is_paid()
 
     held.deliver()
-    until(lambda: held.undelivered() == 0)
+    eventually(lambda: held.undelivered() == 0)
     assert db.session.scalar(select(func.count()).select_from(License)) == 1
     assert db.session.scalar(select(func.count()).select_from(Event).where(Event.kind == EventKind.PURCHASE)) == 1
     assert db.session.scalar(select(func.count()).select_from(PaymentEvent)) == 2
@@ -177,7 +169,7 @@ def test_a_declined_payment_grants_nothing_and_can_be_tried_again(live: LiveShop
     assert not licenses.may(order().account_id, release.tracks[0].id, Use.STREAM)
 
     browser.submit(None, method="alipay")
-    until(is_paid)
+    eventually(is_paid)
 
 
 def test_going_back_to_the_cart_and_paying_again_closes_the_first_payment_page(live: LiveShop) -> None:
@@ -193,7 +185,7 @@ def test_going_back_to_the_cart_and_paying_again_closes_the_first_payment_page(l
     put_in_cart(browser, offer_ids[1])
     to_payment_page(browser)
     browser.submit(None)
-    until(is_paid)
+    eventually(is_paid)
     assert order().total_minor == 1980
     assert db.session.get(Order, first_order).state == OrderState.CANCELLED  # type: ignore[union-attr]
     browser.get(first_page)
@@ -243,7 +235,7 @@ def test_a_refund_by_an_admin_takes_the_music_back(live: LiveShop) -> None:
     put_in_cart(browser, offer_id)
     to_payment_page(browser)
     browser.submit(None)
-    until(is_paid)
+    eventually(is_paid)
     there = f"/orders/{order().id}"
     assert "Refund" not in browser.get(there).text
 
@@ -258,7 +250,7 @@ def test_a_refund_by_an_admin_takes_the_music_back(live: LiveShop) -> None:
     assert order().state == OrderState.REFUNDED
     assert not licenses.may(order().account_id, release.tracks[0].id, Use.STREAM)
     assert not licenses.may(order().account_id, release.tracks[0].id, Use.DOWNLOAD)
-    until(lambda: live.undelivered() == 0)
+    eventually(lambda: live.undelivered() == 0)
     assert db.session.scalar(select(func.count()).select_from(Event).where(Event.kind == EventKind.REFUND)) == 1
     assert "Refunded" in browser.get(there).text
 

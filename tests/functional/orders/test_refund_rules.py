@@ -18,6 +18,7 @@ from app.discovery.models import Event, EventKind
 from app.ledger import queries as ledger
 from app.letters.models import Letter
 from app.licenses import queries as held
+from app.licenses import service as licenses
 from app.licenses.models import License
 from app.orders import cases, entitlement, fulfilment, locks, queries, refunds
 from app.orders.models import Case, CaseKind, Order, OrderRefund, OrderState, RefundOrigin, RefundState
@@ -304,16 +305,20 @@ def test_an_order_is_refunded_when_all_of_its_own_money_is_back(app: Flask) -> N
 
 
 def test_an_order_without_its_sale_in_the_books_is_left_alone(app: Flask) -> None:
-    order = placed(rows.account(), sold())
-    assert entitlement.expected(order) is None
-    order.paid_at = NOW
-    db.session.flush()
-    assert entitlement.expected(order) is None
-    entitlement.apply(order)
-    assert order.state == OrderState.PENDING
-    free = placed(rows.account(), sold(minor=0))
-    free.paid_at = NOW
-    assert entitlement.expected(free) == {free.lines[0].id: True}
+    order, free = placed(rows.account(), sold()), placed(rows.account(), sold(minor=0))
+    for each in (order, free):
+        for key, release_id, track_id in each.lines[0].grants:
+            licenses.grant(each.account_id, release_id=release_id, track_id=track_id, grant_key=key)
+            licenses.set_standing(key, False, "by hand")
+    for paid_at in (None, NOW):
+        order.paid_at = free.paid_at = paid_at
+        entitlement.apply(order)
+        assert order.state == OrderState.PENDING
+        assert license_of(order).revoked_reason == "by hand"
+        entitlement.apply(free)
+        assert (license_of(free).revoked_at is None) == (paid_at is not None), (
+            "what costs nothing stands once it is paid"
+        )
 
 
 def test_what_becomes_of_a_license_is_an_event_for_the_shelves_but_not_of_a_gift(app: Flask) -> None:

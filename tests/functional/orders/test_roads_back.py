@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 from support import rows
+from support.instance import eventually
 from support.sandbox import direct_client
-from support.selling import placed, sold
+from support.selling import fresh, placed, sold, standing
 from support.shop import LiveShop, live_shop
 from support.till import FAILING_REFUNDS, SLOW_REFUNDS
 
 from app.core.db import db, transaction
 from app.core.money import Money
 from app.letters.models import Letter
-from app.licenses import queries as licenses
 from app.licenses import service as granting
 from app.orders import locks, queries, refunds, settlement, verifying
 from app.orders.models import Order, OrderState, RefundOrigin, RefundState
@@ -33,25 +32,6 @@ def live(settings: Settings, tmp_path: Path) -> Iterator[LiveShop]:
         yield running
 
 
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for what another thread brings about; the deadline only ends a test that has failed already."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "it never came about"
-        time.sleep(0.02)
-
-
-def fresh(order: Order) -> Order:
-    db.session.rollback()
-    db.session.expire_all()
-    return db.session.get_one(Order, order.id)
-
-
-def standing(order: Order) -> list[bool]:
-    held = licenses.granted([line.id for line in fresh(order).lines])
-    return [line.id in held and held[line.id].revoked_at is None for line in order.lines]
-
-
 def bought(live: LiveShop, **means: str) -> tuple[Order, str]:
     order = placed(rows.account(), sold("Tides"), sold("Harbour", minor=500))
     lines = tuple(CheckoutLine(line.title, Money(line.price_minor, "EUR")) for line in order.lines)
@@ -61,8 +41,8 @@ def bought(live: LiveShop, **means: str) -> tuple[Order, str]:
     with transaction():
         order.checkout_id = page.id
     payment: str = live.controls.pay(page.id, **means)["payment_intent"]
-    until(lambda: fresh(order).state == OrderState.PAID)
-    until(lambda: live.undelivered() == 0)
+    eventually(lambda: fresh(order).state == OrderState.PAID)
+    eventually(lambda: live.undelivered() == 0)
     assert standing(order) == [True, True]
     return order, payment
 
@@ -72,7 +52,7 @@ def happens(live: LiveShop, step: Callable[[], object]) -> list[str]:
     before = {event["id"] for event in live.events()}
     step()
     known = [event["type"] for event in live.events() if event["id"] not in before]
-    until(lambda: live.undelivered() == 0)
+    eventually(lambda: live.undelivered() == 0)
     return known
 
 
@@ -87,7 +67,7 @@ def test_a_dispute_shuts_the_license_and_its_end_decides(live: LiveShop, outcome
     happens(live, lambda: made.update(live.controls.dispute(payment)))
     assert standing(order) == [False, False]
     assert not any(granting.may(order.account_id, track.id, "stream") for track in _tracks(order))  # type: ignore[arg-type]
-    assert [each.kind for each in queries.cases(closed=False).cases] == ["dispute"]
+    assert [each.kind for each in queries.cases(closed=False).items] == ["dispute"]
     assert clean()
 
     happens(live, lambda: live.controls.close_dispute(made["id"], outcome))
@@ -143,9 +123,9 @@ def test_a_refund_that_fails_in_the_end_gives_the_license_back_and_calls_a_perso
     assert settlement.carry_out(refund).state == RefundState.DONE
     assert standing(order) == [False, True]
     happens(live, lambda: live.controls.advance(10))
-    until(lambda: standing(order) == [True, True])
+    eventually(lambda: standing(order) == [True, True])
     assert queries.refunds_of(order.id)[0].state == RefundState.FAILED
-    assert [each.kind for each in queries.cases(closed=False).cases] == ["refund_refused"]
+    assert [each.kind for each in queries.cases(closed=False).items] == ["refund_refused"]
     assert "case" in set(db.session.scalars(select(Letter.kind)))
     assert clean()
 
@@ -167,7 +147,7 @@ def test_a_refund_of_a_disputed_payment_is_refused_and_calls_a_person(live: Live
     refund = asked(order, 0)
     assert settlement.carry_out(refund).state == RefundState.FAILED
     assert standing(order) == [False, False]
-    assert {each.kind for each in queries.cases(closed=False).cases} == {"refund_refused", "dispute"}
+    assert {each.kind for each in queries.cases(closed=False).items} == {"refund_refused", "dispute"}
     assert clean()
 
 

@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from support import rows, selling
-from support.selling import placed, sold
+from support.selling import fresh, placed, sold, standing
 from support.till import Till
 
 from app.accounts.models import Account, Role
@@ -32,22 +32,7 @@ def till(app: Flask, tmp_path: Path) -> Till:
 
 @pytest.fixture
 def manager(client: FlaskClient) -> Account:
-    made = rows.account("Mo")
-    made.role = Role.MANAGER
-    db.session.commit()
-    rows.sign_in(client, made)
-    return made
-
-
-def fresh(order: Order) -> Order:
-    db.session.rollback()
-    db.session.expire_all()
-    return db.session.get_one(Order, order.id)
-
-
-def standing(order: Order) -> list[bool]:
-    held = licenses.granted([line.id for line in fresh(order).lines])
-    return [line.id in held and held[line.id].revoked_at is None for line in order.lines]
+    return rows.staff(client, Role.MANAGER, "Mo")
 
 
 def give_back(client: FlaskClient, order: Order, seen: int, **fields: object) -> object:

@@ -36,11 +36,7 @@ PAGES = (
 @pytest.fixture
 def admin(client: FlaskClient) -> Account:
     """Somebody who runs the shop, signed in."""
-    account = rows.account("Root")
-    account.role = Role.ADMIN
-    db.session.commit()
-    rows.sign_in(client, account)
-    return account
+    return rows.staff(client, Role.ADMIN, "Root")
 
 
 def a_coupon(**wish: object) -> Coupon:
@@ -61,10 +57,7 @@ def test_the_pages_are_for_those_who_run_the_shop(app: Flask, client: FlaskClien
     }
     for method, path in calls:
         assert getattr(client, method)(path).status_code == 302, path
-    editor = rows.account("Ed")
-    editor.role = Role.EDITOR
-    db.session.commit()
-    rows.sign_in(client, editor)
+    rows.staff(client, Role.EDITOR, "Ed")
     for method, path in calls:
         assert getattr(client, method)(path).status_code == 403, path
     assert the_coupon().disabled_at is None

@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 from support import rows
 
 from app.core import clock, ids
+from app.core.codes import spelled
 from app.core.db import db, transaction
 from app.core.money import Money
 from app.pricing import coupons
@@ -241,8 +242,8 @@ def test_codes_are_made_in_bulk_and_cannot_be_guessed(app: Flask) -> None:
     assert len(set(codes)) == 2500
     assert all(len(code) == 16 and set(code) <= set("23456789ABCDEFGHJKLMNPQRSTUVWXYZ") for code in codes)
     assert db.session.scalar(select(func.count()).where(CouponCode.coupon_id == made.id, CouponCode.single_use)) == 2500
-    assert coupons.check(coupons.spelled(codes[0]).lower(), Customer()).code == codes[0]
-    assert coupons.spelled("ABCDEFGHJKLMNPQR") == "ABCD-EFGH-JKLM-NPQR"
+    assert coupons.check(spelled(codes[0]).lower(), Customer()).code == codes[0]
+    assert spelled("ABCDEFGHJKLMNPQR") == "ABCD-EFGH-JKLM-NPQR"
     for count in (0, coupons.MOST_CODES + 1):
         with pytest.raises(BadCoupon):
             coupons.make_codes(made, count)

@@ -7,14 +7,9 @@ from flask.testing import FlaskClient
 from support import rows
 
 from app.accounts.models import Account, Role
-from app.core.db import db
 
 
 @pytest.fixture
 def editor(client: FlaskClient) -> Account:
     """Somebody who may work on every label's releases, signed in."""
-    account = rows.account("Edda")
-    account.role = Role.MANAGER
-    db.session.commit()
-    rows.sign_in(client, account)
-    return account
+    return rows.staff(client, Role.MANAGER, "Edda")

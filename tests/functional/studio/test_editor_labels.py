@@ -103,10 +103,7 @@ def test_an_admin_says_whose_labels_are_whose(app: Flask, client: FlaskClient) -
 def test_a_manager_works_on_everything(client: FlaskClient) -> None:
     release("Tides", "North Quay")
     release("Nobody's", None)
-    boss = rows.account("Bo")
-    boss.role = Role.MANAGER
-    db.session.commit()
-    rows.sign_in(client, boss)
+    rows.staff(client, Role.MANAGER, "Bo")
     page = client.get("/studio").text
     assert "Tides" in page
     assert "Nobody" in page

@@ -67,10 +67,7 @@ def upload(begun: dict[str, Any]) -> Upload:
 
 
 def other_editor(client: FlaskClient) -> None:
-    other = rows.account("Other")
-    other.role = Role.MANAGER
-    db.session.commit()
-    rows.sign_in(client, other)
+    rows.staff(client, Role.MANAGER, "Other")
 
 
 def finish(folder: str = "b") -> None:
