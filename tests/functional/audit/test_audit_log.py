@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import threading
 from datetime import UTC, datetime
 
@@ -18,31 +15,19 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from support import rows
-from support.instance import environment
+from support.terminal import wavecrate
 
 from app.accounts.models import Role
 from app.audit import queries, service
 from app.audit.models import AuditEntry
 from app.core.db import db, transaction
-from app.settings import ROOT, Settings
+from app.settings import Settings
 
 
 def write(count: int = 3) -> None:
     for number in range(count):
         with transaction():
             service.record(None, "order.refund", f"order:{number}", {"minor": 990 + number, "currency": "EUR"})
-
-
-def verify(settings: Settings, *options: str) -> subprocess.CompletedProcess[str]:
-    """What the operator types."""
-    return subprocess.run(
-        [sys.executable, "-m", "app.cli", "audit", "verify", *options],
-        cwd=ROOT,
-        env=os.environ | environment(settings),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def tamper(settings: Settings, statement: str) -> None:
@@ -53,10 +38,10 @@ def tamper(settings: Settings, statement: str) -> None:
 
 
 def test_an_empty_log_and_a_whole_one_are_proved(app: Flask, settings: Settings) -> None:
-    assert verify(settings).stdout.startswith("0 entries, all whole.")
+    assert wavecrate(settings, "audit", "verify").stdout.startswith("0 entries, all whole.")
     write()
-    done = verify(settings)
-    assert done.returncode == 0, done.stderr
+    done = wavecrate(settings, "audit", "verify")
+    assert done.exit_code == 0, done.stderr
     assert done.stdout.startswith("3 entries, all whole. Head: 3:")
 
 
@@ -85,8 +70,8 @@ def test_the_database_itself_refuses_to_change_the_log(app: Flask, settings: Set
 def test_the_first_broken_entry_is_named(app: Flask, settings: Settings, statement: str, entry: int, why: str) -> None:
     write(4)
     tamper(settings, statement)
-    done = verify(settings)
-    assert done.returncode == 1
+    done = wavecrate(settings, "audit", "verify")
+    assert done.exit_code == 1
     assert f"Entry {entry} is broken" in done.stderr
     assert why in done.stderr
     assert f"The {entry - 1} before it are whole" in done.stderr
@@ -96,18 +81,18 @@ def test_a_head_that_was_kept_shows_that_the_end_was_cut_off_or_all_was_written_
     app: Flask, settings: Settings
 ) -> None:
     write(4)
-    head = verify(settings).stdout.split("Head: ")[1].strip()
-    assert verify(settings, "--head", head).returncode == 0
+    head = wavecrate(settings, "audit", "verify").stdout.split("Head: ")[1].strip()
+    assert wavecrate(settings, "audit", "verify", "--head", head).exit_code == 0
     tamper(settings, "DELETE FROM audit_entry WHERE seq = 4")
-    assert verify(settings).returncode == 0, "a chain cannot know its own end"
-    cut = verify(settings, "--head", head)
-    assert cut.returncode == 1
+    assert wavecrate(settings, "audit", "verify").exit_code == 0, "a chain cannot know its own end"
+    cut = wavecrate(settings, "audit", "verify", "--head", head)
+    assert cut.exit_code == 1
     assert "the log ends before it" in cut.stderr
     write(1)
-    anew = verify(settings, "--head", head)
-    assert anew.returncode == 1
+    anew = wavecrate(settings, "audit", "verify", "--head", head)
+    assert anew.exit_code == 1
     assert "another than was told before" in anew.stderr
-    assert verify(settings, "--head", "4:abc").returncode == 2
+    assert wavecrate(settings, "audit", "verify", "--head", "4:abc").exit_code == 2
 
 
 def test_what_is_rolled_back_leaves_no_gap(app: Flask) -> None:

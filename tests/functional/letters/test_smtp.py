@@ -17,6 +17,7 @@ from support.drain import drain
 from support.instance import environment, eventually
 from support.letter_samples import CONTEXTS, invoice_data
 from support.mail_server import PASSWORD, USER, MailServer, mail_server
+from support.terminal import wavecrate
 
 from app.core import queue
 from app.core.db import db, transaction
@@ -259,21 +260,12 @@ def test_a_worker_killed_once_the_server_has_it_sends_one_more_copy_at_most(
 
 
 def test_an_operator_tries_the_mail_server_out_from_the_terminal(settings: Settings, server: MailServer) -> None:
-    def wavecrate(*arguments: str) -> subprocess.CompletedProcess[str]:
-        told = {"mail_url": f"smtp://127.0.0.1:{server.port}", "mail_from": "Wavecrate <shop@example.org>"}
-        return subprocess.run(
-            [sys.executable, "-m", "app.cli", "letter", *arguments],
-            env=os.environ | environment(settings.model_copy(update=told)),
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    taken = wavecrate("you@example.org")
-    assert taken.returncode == 0, taken.stderr
+    told = {"mail_url": f"smtp://127.0.0.1:{server.port}", "mail_from": "Wavecrate <shop@example.org>"}
+    posting = settings.model_copy(update=told)
+    taken = wavecrate(posting, "letter", "you@example.org")
+    assert taken.exit_code == 0, taken.stderr
     assert server.letters[0]["To"] == "you@example.org"
     server.rcpt_answers.append("550 no such person")
-    refused = wavecrate("you@example.org")
-    assert (refused.returncode, refused.stderr) == (1, "Error: The mail server said 550: no such person\n")
-    assert "no e-mail address" in wavecrate("you").stderr
+    refused = wavecrate(posting, "letter", "you@example.org")
+    assert (refused.exit_code, refused.stderr) == (1, "Error: The mail server said 550: no such person\n")
+    assert "no e-mail address" in wavecrate(posting, "letter", "you").stderr
