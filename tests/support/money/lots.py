@@ -8,10 +8,8 @@ from contextlib import ExitStack, contextmanager
 from typing import TypeVar
 from unittest import mock
 
-from app.core import ids
-from app.orders import waiting
+from app.core import codes, ids
 from app.payments.sandbox import objects, sessions
-from app.pricing import coupons
 
 T = TypeVar("T")
 
@@ -34,6 +32,6 @@ class Lots:
     def ruling(self) -> Iterator[None]:
         """The shop and the gateway name what they make by these."""
         with ExitStack() as stack:
-            for module in (ids, waiting, coupons, objects, sessions):
+            for module in (ids, codes, objects, sessions):
                 stack.enter_context(mock.patch.object(module, "secrets", self))
             yield
