@@ -7,13 +7,14 @@ equation for counts that spread widely, with ε = 1. Of what they never touched,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from app.recommender.interactions import Interactions, names
 
 Vectors = NDArray[np.float32]
 
@@ -45,34 +46,21 @@ def suitable_factors(accounts: int, releases: int, most: int) -> int:
     return max(1, min(most, ceil(sqrt(min(accounts, releases)))))
 
 
-def factorise(preferences: Iterable[tuple[str, str, float]], *, most_factors: int) -> Factors | None:
-    """Factors of (account id, release id, r > 0), each pair at most once; None where there are none.
-
-    The same input gives the same factors on one machine.
-    """
-    rows = sorted(preferences)
-    if not rows:
+def factorise(given: Interactions, *, most_factors: int) -> Factors | None:
+    """Factors of what people did; None where they did nothing. The same input gives the same on one machine."""
+    if not len(given):
         return None
     # Heavy, and only training needs them: a web process never imports either.
     from implicit.cpu.als import AlternatingLeastSquares
-    from scipy.sparse import csr_matrix
     from threadpoolctl import threadpool_limits
 
-    account_ids = sorted({row[0] for row in rows})
-    release_ids = sorted({row[1] for row in rows})
-    row_of = {account_id: index for index, account_id in enumerate(account_ids)}
-    column_of = {release_id: index for index, release_id in enumerate(release_ids)}
-    matrix = csr_matrix(
-        (
-            confidence(np.array([row[2] for row in rows])).astype(np.float32),
-            ([row_of[row[0]] for row in rows], [column_of[row[1]] for row in rows]),
-        ),
-        shape=(len(account_ids), len(release_ids)),
-    )
+    matrix = given.matrix.copy()
+    matrix.data = confidence(matrix.data)
+    people, items = matrix.shape
     # implicit runs threads of its own over the rows; BLAS threads beneath them would fight for the same cores.
     with threadpool_limits(limits=1, user_api="blas"):
         model = AlternatingLeastSquares(
-            factors=suitable_factors(len(account_ids), len(release_ids), most_factors),
+            factors=suitable_factors(people, items, most_factors),
             regularization=REGULARISATION,
             alpha=1.0,  # the matrix holds confidences already
             iterations=ITERATIONS,
@@ -80,7 +68,7 @@ def factorise(preferences: Iterable[tuple[str, str, float]], *, most_factors: in
             random_state=_SEED,
         )
         model.fit(matrix, show_progress=False)
-    return Factors(account_ids, release_ids, model.user_factors, model.item_factors)
+    return Factors(names(given.person_ids), names(given.item_ids), model.user_factors, model.item_factors)
 
 
 def fold_in(gram: NDArray[np.float64], liked: Vectors, preferences: NDArray[np.float64]) -> Vectors:

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from sqlalchemy import delete, exists, func, insert, select, update
 
-from app.catalog.models import Release, Status
 from app.core import clock
 from app.core.db import db
-from app.discovery import als, queries, signal
+from app.discovery import als, queries, reading, signal
 from app.discovery.models import FACTORS, AccountVector, Event, EventKind, RecommenderModel, ReleaseVector
 
 KEPT_MODELS = 2
@@ -65,7 +64,7 @@ def train(most_factors: int = FACTORS) -> RecommenderModel:
     started = perf_counter()
     db.session.execute(select(func.pg_advisory_xact_lock(_TRAINING_LOCK)))
     until = db.session.scalar(select(func.max(Event.id))) or 0
-    factors = als.factorise(_preferences(until), most_factors=min(most_factors, FACTORS))
+    factors = als.factorise(reading.interactions(until), most_factors=min(most_factors, FACTORS))
     model = RecommenderModel(
         active=True,
         settings={
@@ -93,17 +92,6 @@ def train(most_factors: int = FACTORS) -> RecommenderModel:
                 db.session.execute(insert(table), rows)
     _prune()
     return model
-
-
-def _preferences(until: int) -> list[tuple[str, str, float]]:
-    query = (
-        select(Event.account_id, Event.release_id, signal.preference())
-        .join(Release, Release.id == Event.release_id)
-        .where(signal.stands(), Event.id <= until, Release.status == Status.PUBLISHED)
-        .group_by(Event.account_id, Event.release_id)
-        .having(signal.preference() > 0)
-    )
-    return [(account_id, release_id, float(r)) for account_id, release_id, r in db.session.execute(query)]
 
 
 def _heat(until: int) -> dict[str, float]:
