@@ -187,7 +187,7 @@ class Settings(BaseSettings):
         default=14, ge=0, le=365, description="so long a buyer can have their money back for what they did not download"
     )
 
-    recommender_factors: int = Field(default=64, ge=2, le=64)
+    recommender_factors: int = Field(default=64, ge=2, le=128)
     default_locale: Literal["en", "zh_Hans"] = "en"
 
     @field_validator("database_url")

@@ -7,14 +7,14 @@ from enum import StrEnum
 from typing import Any
 
 from pgvector.sqlalchemy import Vector
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, String
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, LargeBinary, String
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core import clock
 from app.core.db import Identified, Model, Timestamped
 
-FACTORS = 64
+FACTORS = 128
 
 
 class EventKind(StrEnum):
@@ -57,6 +57,9 @@ class RecommenderModel(Identified, Timestamped, Model):
     active: Mapped[bool] = mapped_column(default=False, index=True)
     settings: Mapped[dict[str, Any]] = mapped_column(
         JSONB, doc="factors, regularisation, alpha, counts, seconds; the last event seen, and what was popular by then"
+    )
+    gram: Mapped[bytes | None] = mapped_column(
+        LargeBinary, deferred=True, doc="YᵀY over the releases' factors, float64, by which people are folded in"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import timedelta
 from functools import lru_cache
+from math import isqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,8 @@ from sqlalchemy import exists, func, select
 from app.catalog.models import Release, Status, Track
 from app.core import clock
 from app.core.db import db
-from app.discovery import als, signal
-from app.discovery.models import AccountVector, Event, RecommenderModel, ReleaseVector
+from app.discovery import als, signal, vectors
+from app.discovery.models import FACTORS, AccountVector, Event, RecommenderModel, ReleaseVector
 from app.licenses import queries as licenses
 
 # Cosine distance (0 to 2) up to which two releases are said to have the same fans.
@@ -33,20 +34,8 @@ def for_you(account_id: str, limit: int) -> list[Release]:
     vector = _taste(model, account_id) if model else None
     liked: list[Release] = []
     if model and vector is not None:
-        score = ReleaseVector.vector.max_inner_product(vector)  # pgvector's <#>: the negative inner product
-        query = (
-            select(Release)
-            .join(ReleaseVector, ReleaseVector.release_id == Release.id)
-            .where(
-                ReleaseVector.model_id == model.id,
-                Release.status == Status.PUBLISHED,
-                Release.id.not_in(owned),
-                score < 0,
-            )
-            .order_by(score, Release.id)
-            .limit(limit)
-        )
-        liked = list(db.session.scalars(query))
+        found = vectors.nearest(model, vector, limit, Release.id.not_in(owned))
+        liked = [release for release, distance in found if distance < 0]
     if len(liked) == limit:
         return liked
     return liked + _popular(limit - len(liked), owned | {release.id for release in liked})
@@ -57,23 +46,14 @@ def fans_also_bought(release_id: str, account_id: str | None, limit: int) -> lis
     model = active_model()
     if model is None:
         return []
-    vector = select(ReleaseVector.vector).where(
-        ReleaseVector.model_id == model.id, ReleaseVector.release_id == release_id
+    vector = db.session.scalar(
+        select(ReleaseVector.vector).where(ReleaseVector.model_id == model.id, ReleaseVector.release_id == release_id)
     )
-    distance = ReleaseVector.vector.cosine_distance(vector.scalar_subquery())  # pgvector's <=>
-    query = (
-        select(Release)
-        .join(ReleaseVector, ReleaseVector.release_id == Release.id)
-        .where(
-            ReleaseVector.model_id == model.id,
-            Release.status == Status.PUBLISHED,
-            Release.id.not_in(_owned(account_id) | {release_id}),
-            distance <= _NEAR,
-        )
-        .order_by(distance, Release.id)
-        .limit(limit)
-    )
-    return list(db.session.scalars(query))
+    if vector is None:
+        return []
+    others = Release.id.not_in(_owned(account_id) | {release_id})
+    found = vectors.nearest(model, vector, limit, others, near=vectors.Near.ANGLE)
+    return [release for release, distance in found if distance <= _NEAR]
 
 
 def heat_of_releases() -> dict[str, float]:
@@ -139,10 +119,21 @@ def _taste(model: RecommenderModel, account_id: str) -> als.Vectors | None:
 
 @lru_cache(maxsize=4)
 def _gram(model_id: str) -> NDArray[np.float64]:
-    """YᵀY over all releases of a model, which never changes once it is trained."""
-    vectors = db.session.scalars(select(ReleaseVector.vector).where(ReleaseVector.model_id == model_id)).all()
-    stacked = np.array(vectors, dtype=np.float64)
-    return stacked.T @ stacked
+    """YᵀY over all releases of a model, FACTORS wide; it never changes once the model is trained."""
+    kept = db.session.scalar(select(RecommenderModel.gram).where(RecommenderModel.id == model_id))
+    made = np.zeros((FACTORS, FACTORS))
+    if kept is not None:
+        gram = np.frombuffer(kept).reshape(isqrt(len(kept) // 8), -1)
+        made[: len(gram), : len(gram)] = gram
+        return made
+    # Trained by a version of the shop that did not keep it.
+    rows = db.session.scalars(
+        select(ReleaseVector.vector).where(ReleaseVector.model_id == model_id).execution_options(yield_per=10_000)
+    )
+    for part in rows.partitions():
+        stacked = np.array(part, dtype=np.float64)
+        made += stacked.T @ stacked
+    return made
 
 
 def _owned(account_id: str | None) -> set[str]:

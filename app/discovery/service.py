@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from time import perf_counter
-from typing import Any
 
 import numpy as np
-from sqlalchemy import delete, exists, func, insert, select, update
+from sqlalchemy import delete, exists, func, select, update
 
 from app.core import clock
 from app.core.db import db
-from app.discovery import als, queries, reading, signal
-from app.discovery.models import FACTORS, AccountVector, Event, EventKind, RecommenderModel, ReleaseVector
+from app.discovery import als, queries, reading, signal, vectors
+from app.discovery.models import FACTORS, Event, EventKind, RecommenderModel
 
 KEPT_MODELS = 2
 """The model in use, and the one before it for pages that began with it."""
@@ -83,13 +82,11 @@ def train(most_factors: int = FACTORS) -> RecommenderModel:
     db.session.add(model)
     db.session.flush()
     if factors:
-        for table, column, ids, vectors in (
-            (ReleaseVector, "release_id", factors.release_ids, factors.releases),
-            (AccountVector, "account_id", factors.account_ids, factors.accounts),
-        ):
-            rows = _vector_rows(model.id, column, ids, vectors)
-            if rows:
-                db.session.execute(insert(table), rows)
+        kept = vectors.store("release_vector", "release_id", model.id, factors.release_ids, factors.releases)
+        vectors.store("account_vector", "account_id", model.id, factors.account_ids, factors.accounts)
+        exact = factors.releases.astype(np.float64)
+        model.gram = (exact.T @ exact).tobytes()
+        model.settings = model.settings | {"indexed": vectors.index(model.id, kept)}
     _prune()
     return model
 
@@ -107,23 +104,12 @@ def _heat(until: int) -> dict[str, float]:
     return {release_id: float(value) for release_id, value in db.session.execute(query)}
 
 
-def _vector_rows(model_id: str, column: str, ids: list[str], vectors: als.Vectors) -> list[dict[str, Any]]:
-    """Rows to insert; a vector of no length points nowhere and is left out (its cosine would be no number)."""
-    padded = np.zeros((len(ids), FACTORS), dtype=np.float32)
-    padded[:, : vectors.shape[1]] = vectors
-    return [
-        {"model_id": model_id, column: one, "vector": vector}
-        for one, vector in zip(ids, padded, strict=True)
-        if np.isfinite(vector).all() and vector.any()
-    ]
-
-
 def _prune() -> None:
     newest = select(RecommenderModel.id).order_by(
         RecommenderModel.active.desc(), RecommenderModel.created_at.desc(), RecommenderModel.id
     )
+    kept = db.session.scalars(newest.limit(KEPT_MODELS)).all()
+    vectors.drop_indexes(kept=kept)
     db.session.execute(
-        delete(RecommenderModel)
-        .where(RecommenderModel.id.not_in(newest.limit(KEPT_MODELS)))
-        .execution_options(synchronize_session=False)
+        delete(RecommenderModel).where(RecommenderModel.id.not_in(kept)).execution_options(synchronize_session=False)
     )

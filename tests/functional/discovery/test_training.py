@@ -16,7 +16,7 @@ from app.accounts.models import Account
 from app.catalog.models import Release
 from app.core import queue
 from app.core.db import db, transaction
-from app.discovery import als, queries, service, tasks
+from app.discovery import als, queries, service, tasks, vectors
 from app.discovery.models import FACTORS, AccountVector, Event, EventKind, RecommenderModel, ReleaseVector
 from app.licenses import service as licenses
 from app.settings import Settings
@@ -153,7 +153,7 @@ def test_training_again_replaces_the_model_and_keeps_the_one_before(town: Town) 
 
 def test_a_training_that_fails_changes_nothing(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     first = _train()
-    monkeypatch.setattr(service, "_vector_rows", lambda *_: 1 / 0)
+    monkeypatch.setattr(vectors, "store", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         _train()
     assert db.session.scalars(select(RecommenderModel)).all() == [first]
