@@ -199,9 +199,15 @@ def train() -> None:
     from app.core.db import transaction
     from app.discovery import service
     from app.factory import create_app
+    from app.recommender.device import NoGpu
 
-    with create_app(load_settings()).app_context(), transaction():
-        service.train()
+    made = load_settings()
+    with create_app(made).app_context():
+        try:
+            with transaction():
+                service.train(made.recommender_factors, made.recommender_device)
+        except NoGpu as error:
+            raise click.ClickException(str(error)) from error
     click.echo("The shelves follow the new model.")
 
 

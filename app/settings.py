@@ -188,6 +188,9 @@ class Settings(BaseSettings):
     )
 
     recommender_factors: int = Field(default=64, ge=2, le=128)
+    recommender_device: Literal["auto", "cpu", "gpu"] = Field(
+        default="auto", description="where models are trained: auto takes the GPU where CUDA is there"
+    )
     default_locale: Literal["en", "zh_Hans"] = "en"
 
     @field_validator("database_url")

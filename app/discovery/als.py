@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.recommender.device import Device, alternating_least_squares, to_host
 from app.recommender.interactions import Interactions, names
 
 Vectors = NDArray[np.float32]
@@ -46,12 +47,14 @@ def suitable_factors(accounts: int, releases: int, most: int) -> int:
     return max(1, min(most, ceil(sqrt(min(accounts, releases)))))
 
 
-def factorise(given: Interactions, *, most_factors: int) -> Factors | None:
-    """Factors of what people did; None where they did nothing. The same input gives the same on one machine."""
+def factorise(given: Interactions, *, most_factors: int, device: Device = "auto") -> Factors | None:
+    """Factors of what people did; None where they did nothing. The same input gives the same on one machine.
+
+    NoGpu where the device is the GPU and there is none to use.
+    """
     if not len(given):
         return None
     # Heavy, and only training needs them: a web process never imports either.
-    from implicit.cpu.als import AlternatingLeastSquares
     from threadpoolctl import threadpool_limits
 
     matrix = given.matrix.copy()
@@ -59,7 +62,8 @@ def factorise(given: Interactions, *, most_factors: int) -> Factors | None:
     people, items = matrix.shape
     # implicit runs threads of its own over the rows; BLAS threads beneath them would fight for the same cores.
     with threadpool_limits(limits=1, user_api="blas"):
-        model = AlternatingLeastSquares(
+        model = alternating_least_squares(
+            device,
             factors=suitable_factors(people, items, most_factors),
             regularization=REGULARISATION,
             alpha=1.0,  # the matrix holds confidences already
@@ -68,7 +72,9 @@ def factorise(given: Interactions, *, most_factors: int) -> Factors | None:
             random_state=_SEED,
         )
         model.fit(matrix, show_progress=False)
-    return Factors(names(given.person_ids), names(given.item_ids), model.user_factors, model.item_factors)
+    return Factors(
+        names(given.person_ids), names(given.item_ids), to_host(model.user_factors), to_host(model.item_factors)
+    )
 
 
 def fold_in(gram: NDArray[np.float64], liked: Vectors, preferences: NDArray[np.float64]) -> Vectors:

@@ -12,6 +12,7 @@ from app.core import clock
 from app.core.db import db
 from app.discovery import als, queries, reading, signal, vectors
 from app.discovery.models import FACTORS, Event, EventKind, RecommenderModel
+from app.recommender.device import Device
 
 KEPT_MODELS = 2
 """The model in use, and the one before it for pages that began with it."""
@@ -54,16 +55,16 @@ def is_stale() -> bool:
     return model is None or bool(db.session.scalar(select(exists().where(Event.id > model.settings["until_event"]))))
 
 
-def train(most_factors: int = FACTORS) -> RecommenderModel:
+def train(most_factors: int = FACTORS, device: Device = "auto") -> RecommenderModel:
     """Learn from the events that stand of published releases, and make the new model the active one.
 
     Never called within a request. With nothing to learn from, the active model is an empty one, and every shelf
-    shows what is popular.
+    shows what is popular. NoGpu where the device is the GPU and there is none to use.
     """
     started = perf_counter()
     db.session.execute(select(func.pg_advisory_xact_lock(_TRAINING_LOCK)))
     until = db.session.scalar(select(func.max(Event.id))) or 0
-    factors = als.factorise(reading.interactions(until), most_factors=min(most_factors, FACTORS))
+    factors = als.factorise(reading.interactions(until), most_factors=min(most_factors, FACTORS), device=device)
     model = RecommenderModel(
         active=True,
         settings={

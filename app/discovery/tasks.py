@@ -21,4 +21,4 @@ def train(timestamp: int | None = None, *, always: bool = False) -> None:
     with queue_context():
         if always or service.is_stale():
             with transaction():
-                service.train(settings().recommender_factors)
+                service.train(settings().recommender_factors, settings().recommender_device)
