@@ -335,10 +335,9 @@ def _ask(
                 owned = Release.id.not_in([names[item] for item in row[:50].tolist()])
                 condition: Any = territory.bindparams(here=here)
                 started = time.perf_counter()
-                found = [release.id for release, _away in vectors.nearest(model, vector, SHELF, owned, condition)]
+                found = [one for one, _away in vectors.nearest(model, vector, SHELF, owned, condition)]
                 took.append(1000 * (time.perf_counter() - started))
                 db.session.commit()
-                db.session.expunge_all()
                 if number == 0:
                     full += len(found) == SHELF
                     recalls.append(_recall(found, names, factors.releases @ vector, row[:50], where, here))
@@ -395,10 +394,9 @@ def _like(
         vector = factors.releases[item]
         started = time.perf_counter()
         others = vectors.nearest(model, vector, SHELF, Release.id != names[item], near=vectors.Near.ANGLE)
-        found = [release.id for release, _away in others]
+        found = [one for one, _away in others]
         took.append(1000 * (time.perf_counter() - started))
         db.session.commit()
-        db.session.expunge_all()
         with np.errstate(invalid="ignore", divide="ignore"):
             cosines = np.nan_to_num(factors.releases @ vector / lengths, nan=-np.inf)
         recalls.append(_recall(found, names, cosines, np.array([item]), np.full(len(where), -1), 0))

@@ -77,6 +77,29 @@ def factorise(given: Interactions, *, most_factors: int, device: Device = "auto"
     )
 
 
+def people_of(given: Interactions, release_ids: list[str], releases: Vectors) -> Factors:
+    """Factors of which the releases' are given: everybody's who did something with one of those, by equation 4."""
+    from implicit.cpu.als import AlternatingLeastSquares
+    from scipy.sparse import csr_matrix
+
+    column_of = {one: number for number, one in enumerate(release_ids)}
+    columns = np.array([column_of.get(one, -1) for one in names(given.item_ids)], dtype=np.int32)
+    pairs = given.matrix.tocoo()
+    where = columns[pairs.col] if len(columns) else np.empty(0, dtype=np.int32)
+    known = where >= 0
+    matrix = csr_matrix(
+        (confidence(pairs.data[known]), (pairs.row[known], where[known])),
+        shape=(given.matrix.shape[0], len(release_ids)),
+    )
+    people = np.flatnonzero(np.diff(matrix.indptr))
+    vectors = np.empty((0, releases.shape[1]), dtype=np.float32)
+    if len(people):
+        model = AlternatingLeastSquares(factors=releases.shape[1], regularization=REGULARISATION, alpha=1.0)
+        model.item_factors = releases
+        vectors = model.recalculate_user(people, matrix[people])
+    return Factors(names(given.person_ids[people]), release_ids, vectors, releases)
+
+
 def fold_in(gram: NDArray[np.float64], liked: Vectors, preferences: NDArray[np.float64]) -> Vectors:
     """The vector of a person whom training has not seen, from the releases they touched (equation 4 of the paper).
 

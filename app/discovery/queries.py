@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from functools import lru_cache
 from math import isqrt
@@ -35,7 +35,7 @@ def for_you(account_id: str, limit: int) -> list[Release]:
     liked: list[Release] = []
     if model and vector is not None:
         found = vectors.nearest(model, vector, limit, Release.id.not_in(owned))
-        liked = [release for release, distance in found if distance < 0]
+        liked = _releases([one for one, distance in found if distance < 0])
     if len(liked) == limit:
         return liked
     return liked + _popular(limit - len(liked), owned | {release.id for release in liked})
@@ -53,7 +53,7 @@ def fans_also_bought(release_id: str, account_id: str | None, limit: int) -> lis
         return []
     others = Release.id.not_in(_owned(account_id) | {release_id})
     found = vectors.nearest(model, vector, limit, others, near=vectors.Near.ANGLE)
-    return [release for release, distance in found if distance <= _NEAR]
+    return _releases([one for one, distance in found if distance <= _NEAR])
 
 
 def heat_of_releases() -> dict[str, float]:
@@ -85,8 +85,13 @@ def _popular(limit: int, excluded: Collection[str]) -> list[Release]:
     if len(ranked) < limit:
         rest = shown.where(Release.id.not_in(ranked)).order_by(Release.published_at.desc(), Release.id)
         ranked += db.session.scalars(rest.limit(limit - len(ranked)))
-    found = {release.id: release for release in db.session.scalars(select(Release).where(Release.id.in_(ranked)))}
-    return [found[one] for one in ranked]
+    return _releases(ranked)
+
+
+def _releases(ids: Sequence[str]) -> list[Release]:
+    """Those releases, in that order."""
+    found = {release.id: release for release in db.session.scalars(select(Release).where(Release.id.in_(ids)))}
+    return [found[one] for one in ids]
 
 
 def active_model() -> RecommenderModel | None:

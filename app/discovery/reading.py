@@ -6,6 +6,7 @@ database, which sorts and sums them within its own `work_mem` and spills to disk
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from app.catalog.models import Release, Status
 from app.core.db import db
 from app.discovery import copying, signal
 from app.discovery.models import Event
-from app.recommender.interactions import Interactions
+from app.recommender.interactions import Ids, Interactions
 
 # Ids are shorter than this or as long; CHAR(16) fills them up with blanks, so that every row is as wide.
 _ID = CHAR(16)
@@ -47,6 +48,40 @@ def preferences(until: int) -> Select[tuple[str, str, float]]:
     ).order_by(summed.c.person_id)
 
 
+class Stream:
+    """The pairs of `preferences` as numbers, a block at a time: people in ascending order, items as they first come.
+
+    Only the tables of ids are held. One statement of the open transaction: one snapshot.
+    """
+
+    def __init__(self, until: int) -> None:
+        self._until = until
+        self._people = _Column("S16")
+        self._items: dict[bytes, int] = {}
+
+    def __iter__(self) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]]:
+        """Blocks of (person's number, item's number, r > 0); never an empty one. Once only."""
+        db.session.execute(text("SELECT set_config('work_mem', :size, true)"), {"size": _WORK_MEM})
+        last = b""
+        for block in copying.read(preferences(self._until), _RECORD):
+            ids = block["person"]
+            first_of = np.concatenate(([ids[0] != last], ids[1:] != ids[:-1]))
+            people = np.cumsum(first_of, dtype=np.int32) + np.int32(self._people.length - 1)
+            self._people.append(ids[first_of])
+            last = ids[-1]
+            found, where = np.unique(block["item"], return_inverse=True)
+            numbers = [self._items.setdefault(item, len(self._items)) for item in found.tolist()]
+            yield people, np.array(numbers, dtype=np.int32)[where], block["r"].astype(np.float32)
+
+    def person_ids(self) -> Ids:
+        """The people's, by number; once the blocks are through."""
+        return np.char.rstrip(self._people.held[: self._people.length])
+
+    def item_ids(self) -> Ids:
+        """The items', by number; once the blocks are through."""
+        return np.char.rstrip(np.fromiter(self._items, dtype="S16", count=len(self._items)))
+
+
 def interactions(until: int) -> Interactions:
     """The matrix of all events up to that id, as one statement of the open transaction sees them: one snapshot.
 
@@ -54,29 +89,22 @@ def interactions(until: int) -> Interactions:
     """
     from scipy.sparse import csr_matrix
 
-    db.session.execute(text("SELECT set_config('work_mem', :size, true)"), {"size": _WORK_MEM})
-    people, pairs_of = _Column("S16"), _Column("i4")
-    columns, values = _Column("i4"), _Column("f4")
-    number_of: dict[bytes, int] = {}
-    last = b""
-    for block in copying.read(preferences(until), _RECORD):
-        ids = block["person"]
-        starts = np.flatnonzero(np.concatenate(([ids[0] != last], ids[1:] != ids[:-1])))
-        counts = np.diff(np.append(starts, len(ids)))
-        if ids[0] == last:
-            pairs_of.held[pairs_of.length - 1] += starts[0] if len(starts) else len(ids)
-        people.append(ids[starts])
+    stream = Stream(until)
+    pairs_of, columns, values = _Column("i4"), _Column("i4"), _Column("f4")
+    for people, items, r in stream:
+        counts = np.bincount(people - people[0])
+        if people[0] < pairs_of.length:  # somebody whom the block before had begun
+            pairs_of.held[people[0]] += counts[0]
+            counts = counts[1:]
         pairs_of.append(counts)
-        last = ids[-1]
-        found, where = np.unique(block["item"], return_inverse=True)
-        numbers = [number_of.setdefault(item, len(number_of)) for item in found.tolist()]
-        columns.append(np.array(numbers, dtype=np.int32)[where])
-        values.append(block["r"])
-    item_ids = np.array(sorted(number_of), dtype="S16")
-    rank = np.empty(len(number_of), dtype=np.int32)
-    rank[[number_of[item] for item in item_ids.tolist()]] = np.arange(len(item_ids))
+        columns.append(items)
+        values.append(r)
+    item_ids = stream.item_ids()
+    order = np.argsort(item_ids)
+    rank = np.empty(len(order), dtype=np.int32)
+    rank[order] = np.arange(len(order))
     indices = columns.done()
-    for start in range(0, len(indices), _AT_ONCE):
+    for start in range(0, len(indices), _AT_ONCE):  # in place, so that they are not there twice
         part = slice(start, start + _AT_ONCE)
         indices[part] = rank[indices[part]]
     counts = pairs_of.done()
@@ -84,7 +112,7 @@ def interactions(until: int) -> Interactions:
     np.cumsum(counts, out=indptr[1:])
     matrix = csr_matrix((values.done(), indices, indptr), shape=(len(counts), len(item_ids)), copy=False)
     matrix.sort_indices()
-    return Interactions(np.char.rstrip(people.done()), np.char.rstrip(item_ids), matrix)
+    return Interactions(stream.person_ids(), item_ids[order], matrix)
 
 
 class _Column:

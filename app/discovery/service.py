@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from sqlalchemy import delete, exists, func, select, update
@@ -65,21 +66,37 @@ def train(most_factors: int = FACTORS, device: Device = "auto") -> RecommenderMo
     db.session.execute(select(func.pg_advisory_xact_lock(_TRAINING_LOCK)))
     until = db.session.scalar(select(func.max(Event.id))) or 0
     factors = als.factorise(reading.interactions(until), most_factors=min(most_factors, FACTORS), device=device)
+    db.session.execute(update(RecommenderModel).where(RecommenderModel.active).values(active=False))
+    model = _keep(factors, until, active=True, iterations=als.ITERATIONS, seconds=round(perf_counter() - started, 3))
+    _prune()
+    return model
+
+
+def adopt(release_ids: list[str], releases: als.Vectors, origin: str) -> RecommenderModel:
+    """Keep a model that was trained elsewhere: its releases' factors, by which the people of the log are folded in.
+
+    It isn't used: whether it is any better than the one in use is for `promotion.promote_if_better` to find out.
+    """
+    db.session.execute(select(func.pg_advisory_xact_lock(_TRAINING_LOCK)))
+    until = db.session.scalar(select(func.max(Event.id))) or 0
+    factors = als.people_of(reading.interactions(until), release_ids, releases)
+    return _keep(factors, until, active=False, origin=origin)
+
+
+def _keep(factors: als.Factors | None, until: int, *, active: bool, **facts: Any) -> RecommenderModel:
     model = RecommenderModel(
-        active=True,
+        active=active,
         settings={
             "factors": factors.releases.shape[1] if factors else 0,
             "alpha": als.ALPHA,
             "regularisation": als.REGULARISATION,
-            "iterations": als.ITERATIONS,
             "accounts": len(factors.account_ids) if factors else 0,
             "releases": len(factors.release_ids) if factors else 0,
             "until_event": until,
             "heat": _heat(until),
-            "seconds": round(perf_counter() - started, 3),
-        },
+        }
+        | facts,
     )
-    db.session.execute(update(RecommenderModel).where(RecommenderModel.active).values(active=False))
     db.session.add(model)
     db.session.flush()
     if factors:
@@ -88,7 +105,6 @@ def train(most_factors: int = FACTORS, device: Device = "auto") -> RecommenderMo
         exact = factors.releases.astype(np.float64)
         model.gram = (exact.T @ exact).tobytes()
         model.settings = model.settings | {"indexed": vectors.index(model.id, kept)}
-    _prune()
     return model
 
 

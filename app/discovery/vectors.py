@@ -128,19 +128,20 @@ def drop_indexes(*, kept: Sequence[str]) -> None:
 
 def nearest(
     model: RecommenderModel, vector: Any, limit: int, *conditions: ColumnElement[bool], near: Near = Near.PRODUCT
-) -> list[tuple[Release, float]]:
-    """Published releases that meet the conditions, nearest first, with their distance: at most so many.
+) -> list[tuple[str, float]]:
+    """Published releases that meet the conditions, nearest first: at most so many (release id, distance).
 
-    Distance is the negative inner product, or 1 − cosine. `conditions` are about columns of `Release` (or others of
-    the same row's): what is for sale where, once the catalogue knows, comes in here. They are tried as the search goes
-    on, so that it finds `limit` of them however few there are (in an index, among the nearest max_scan_tuples).
+    Distance is the negative inner product, or 1 − cosine. `conditions` are about columns of `Release`: what is for
+    sale in which territory, once the catalogue knows, comes in here. They are tried as the search goes on, so that it
+    finds `limit` of them though they be few: all there are in a small catalogue, in an index those among the nearest
+    20,000 (pgvector's hnsw.max_scan_tuples).
     """
     indexed = bool(model.settings.get("indexed"))
     column: Any = cast(ReleaseVector.vector, HALFVEC(FACTORS)) if indexed else ReleaseVector.vector
     distance = column.max_inner_product(vector) if near is Near.PRODUCT else column.cosine_distance(vector)
     query = (
-        select(Release, distance.label("distance"))
-        .join(ReleaseVector, ReleaseVector.release_id == Release.id)
+        select(ReleaseVector.release_id, distance.label("distance"))
+        .join(Release, ReleaseVector.release_id == Release.id)
         .where(ReleaseVector.model_id == model.id, Release.status == Status.PUBLISHED, *conditions)
         .limit(limit)
     )
@@ -154,9 +155,9 @@ def nearest(
         )
         query = query.order_by(distance)
     else:
-        query = query.order_by(distance, Release.id)
-    found = [(release, float(away)) for release, away in db.session.execute(query)]
-    return sorted(found, key=lambda one: (one[1], one[0].id))
+        query = query.order_by(distance, ReleaseVector.release_id)
+    found = [(release_id, float(away)) for release_id, away in db.session.execute(query)]
+    return sorted(found, key=lambda one: (one[1], one[0]))
 
 
 def _index_name(model_id: str, near: Near) -> str:
