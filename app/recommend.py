@@ -53,3 +53,30 @@ def recommend_import(source: Path, items: Path | None) -> None:
             raise click.ClickException(str(error)) from error
     state = "It is in use now." if used else "It is kept, and not in use."
     click.echo(f"Model {model.id}: {model.settings['releases']} releases, {model.settings['factors']} factors. {state}")
+
+
+@recommend.command("evaluate")
+@click.option("--data", required=True, type=click.Path(path_type=Path), help="Lines of person, item and a count.")
+@click.option("--at-least", default=0.0, help="Leave out counts (or ratings) below this.")
+@click.option("--minutes", default=10.0, show_default=True, help="How long to search for settings.")
+@click.option("--splits", default=5, show_default=True, type=click.IntRange(1, 50))
+@click.option("--to", type=click.Path(path_type=Path), help="A folder for report.md, plot.svg and report.json.")
+def recommend_evaluate(data: Path, at_least: float, minutes: float, splits: int, to: Path | None) -> None:
+    """Measure the recommender and what others use on DATA, by held-out people (Liang et al. 2018).
+
+    Settings are searched for on the first split's validation, never on test.
+    """
+    from app.recommender import evaluation, listening, report
+
+    def tell(said: str) -> None:
+        click.echo(said, err=True)
+
+    try:
+        found = listening.dense_enough(listening.read(data, at_least=at_least))
+    except (OSError, listening.UnreadableData) as error:
+        raise click.ClickException(str(error)) from error
+    done = evaluation.evaluate(found, seconds=minutes * 60, seeds=splits, tell=tell)
+    click.echo(report.markdown(done, data.name))
+    if to is not None:
+        for path in report.write(done, to, data.name):
+            tell(str(path))

@@ -1,0 +1,101 @@
+"""What every model promises: planted communities are recovered, and a blend is worth more than its parts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+from support.tastes_planted import communities
+
+from app.recommender import als, blend, protocol
+from app.recommender.als import AlsSettings
+from app.recommender.parts import Als, Bm25, Ease, Part, Popularity, Walk
+from app.recommender.weighing import weights
+
+GROUPS, PEOPLE, ITEMS = 4, 40, 25
+SMALL = AlsSettings(factors=16, regularisation=2.0)
+MODELS: list[Part] = [Als(SMALL), Als(AlsSettings(16, 2.0, 0.0), 0.0), Ease(20), Ease(20, 0.5, 1), Walk(0.6), Bm25()]
+
+
+def own_share(part: Part) -> float:
+    """Of everybody's ten best that they didn't touch: how many are of their own community."""
+    counts = communities(GROUPS, PEOPLE, ITEMS)
+    scores = part.fit(counts).score(counts)
+    scores[counts.nonzero()] = -np.inf
+    best = np.argsort(-scores, axis=1)[:, :10]
+    return float((best // ITEMS == np.repeat(np.arange(GROUPS), PEOPLE)[:, None]).mean())
+
+
+@pytest.mark.parametrize("part", MODELS, ids=[f"{number}-{type(part).__name__}" for number, part in enumerate(MODELS)])
+def test_planted_communities_are_recovered(part: Part) -> None:
+    assert own_share(part) > 0.9
+
+
+def test_popularity_knows_no_communities() -> None:
+    assert own_share(Popularity()) < 0.5
+
+
+def test_the_same_input_gives_the_same_factors() -> None:
+    given = weights(communities(), 1)
+    first, second = (als.fit(given, SMALL)[0].vectors for _ in range(2))
+    assert np.array_equal(first, second)
+
+
+def test_weights_are_of_mean_one_for_everybody_and_grow_ever_less() -> None:
+    counts = csr_matrix(np.array([[1, 10, 100], [0, 0, 0], [5, 0, 5]], np.float32))
+    made = weights(counts, 1).toarray()
+    assert made[0].mean() == pytest.approx(1)
+    assert made[2].tolist() == [1, 0, 1]
+    assert not made[1].any()
+    assert made[0, 2] / made[0, 1] < made[0, 1] / made[0, 0]
+    assert weights(counts, 0).toarray()[0].tolist() == [1, 1, 1]
+
+
+def test_who_touched_more_is_held_more_tightly_only_where_regularisation_follows_frequency() -> None:
+    plain = als.ItemFactors(AlsSettings(scaling=0), np.zeros((1, 1), np.float32), 10.0)
+    scaled = als.ItemFactors(AlsSettings(scaling=1), np.zeros((1, 1), np.float32), 10.0)
+    assert plain.regularisation_of(1) == plain.regularisation_of(100) == 40
+    assert (scaled.regularisation_of(1), scaled.regularisation_of(10), scaled.regularisation_of(100)) == (4, 40, 400)
+
+
+def test_one_group_of_rows_is_the_plain_algorithm() -> None:
+    """With ν = 0 ours is the library's own, from the same beginning."""
+    from implicit.cpu.als import AlternatingLeastSquares
+
+    given = weights(communities(), 0)
+    settings = AlsSettings(factors=8, regularisation=3.0, scaling=0.0, alpha=10.0, iterations=30)
+    ours, people = als.fit(given, settings)
+    library = AlternatingLeastSquares(factors=8, regularization=3.0, iterations=30, random_state=1, num_threads=1)
+    sure = given.copy()
+    sure.data = 1 + 10 * sure.data
+    library.fit(sure, show_progress=False)
+    scores = people @ ours.vectors.T, library.user_factors @ library.item_factors.T
+    assert np.corrcoef(*(each.ravel() for each in scores))[0, 1] > 0.98, "but for where each began"
+
+
+def test_a_blend_is_better_than_its_parts_and_never_rests_on_a_bad_one() -> None:
+    ground = protocol.split(communities(people=60), 0)
+    parts: list[Part] = [Als(SMALL), Ease(20), Popularity()]
+    made = blend.learn(parts, ground.train, ground.validation.given, ground.validation.wanted)
+    ndcg = {part: protocol.measure(part.fit(ground.train), ground.test)[:, 2].mean() for part in parts}
+    whole = protocol.measure(made, ground.test)[:, 2].mean()
+    assert whole > max(ndcg.values()) - 0.02
+    assert whole > ndcg[parts[2]] + 0.2
+
+
+def test_a_blend_of_people_with_nothing_held_out_weighs_all_parts_alike() -> None:
+    counts = communities()
+    made = blend.learn([Ease(20), Popularity()], counts, counts[:2], [np.array([], int), np.array([], int)])
+    assert made.weights.tolist() == [1, 1, 0, 0]
+
+
+def test_items_beyond_the_dense_ones_score_nothing() -> None:
+    counts = communities()
+    scores = Ease(20, most=10).fit(counts).score(counts[:3])
+    assert (scores != 0).any(0).sum() <= 10
+
+
+def test_somebody_of_whom_nothing_is_known_gets_nothing_in_particular() -> None:
+    nobody = csr_matrix((1, GROUPS * ITEMS), dtype=np.float32)
+    for part in MODELS:
+        assert not part.fit(communities()).score(nobody).any()
