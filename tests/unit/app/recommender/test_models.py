@@ -63,14 +63,14 @@ def test_one_group_of_rows_is_the_plain_algorithm() -> None:
     from implicit.cpu.als import AlternatingLeastSquares
 
     given = weights(communities(), 0)
-    settings = AlsSettings(factors=8, regularisation=3.0, scaling=0.0, alpha=10.0, iterations=30)
+    settings = AlsSettings(factors=8, regularisation=20.0, scaling=0.0, alpha=10.0, iterations=30)
     ours, people = als.fit(given, settings)
-    library = AlternatingLeastSquares(factors=8, regularization=3.0, iterations=30, random_state=1, num_threads=1)
+    library = AlternatingLeastSquares(factors=8, regularization=20.0, iterations=30, random_state=1, num_threads=1)
     sure = given.copy()
     sure.data = 1 + 10 * sure.data
     library.fit(sure, show_progress=False)
     scores = people @ ours.vectors.T, library.user_factors @ library.item_factors.T
-    assert np.corrcoef(*(each.ravel() for each in scores))[0, 1] > 0.98, "but for where each began"
+    assert np.corrcoef(*(each.ravel() for each in scores))[0, 1] > 0.999, "but for where each began"
 
 
 def test_a_blend_is_better_than_its_parts_and_never_rests_on_a_bad_one() -> None:
