@@ -79,10 +79,8 @@ def test_rare_items_go_first_then_people_with_little(data: Path) -> None:
 def test_a_search_keeps_the_best_of_each_kind_and_looks_at_validation_only(data: Path) -> None:
     ground = protocol.split(listening.read(data).matrix, 0)
     blind = protocol.Split(ground.train, ground.validation, protocol.HeldOut(ground.test.given[:0], []))
-    parts = {
-        "EASE": [Ease(20), Ease(20, most=5)],
-        "als": [Als(AlsSettings(8, 2.0, 0.0)), Als(AlsSettings(1, 2.0, 0.0))],
-    }
+    factorisations = [Als(AlsSettings(factors, 2.0, 0.0)) for factors in (8, 1)]
+    parts = {"EASE": [Ease(20), Ease(20, most=5)], "als": factorisations}
     best = tuning.search(blind, parts, seconds=60)
     assert best["EASE"].part == Ease(20)
     assert best["als"].part == factorisations[0]
