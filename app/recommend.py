@@ -80,3 +80,36 @@ def recommend_evaluate(data: Path, at_least: float, minutes: float, splits: int,
     if to is not None:
         for path in report.write(done, to, data.name):
             tell(str(path))
+
+
+@recommend.command("models")
+def recommend_models() -> None:
+    """List the models that are kept, the newest first."""
+    from app.discovery import queries
+    from app.factory import create_app
+
+    with create_app(load_settings()).app_context():
+        for model in queries.models():
+            facts, judged = model.settings, model.settings.get("judged")
+            state = "in use" if model.active else "refused" if facts.get("refused") else "kept"
+            compared = f", NDCG@100 {judged['new']:.3f} against {judged['old']:.3f} then in use" if judged else ""
+            size = f"{facts['accounts']} people, {facts['releases']} releases, {facts['factors']} factors"
+            click.echo(f"{model.id}  {model.created_at:%Y-%m-%d %H:%M}  {state:<8}{size}{compared}")
+
+
+@recommend.command("use")
+@click.argument("model_id", metavar="MODEL")
+def recommend_use(model_id: str) -> None:
+    """Put an earlier model back."""
+    from app.core.db import transaction
+    from app.core.errors import WavecrateError
+    from app.discovery import promotion
+    from app.factory import create_app
+
+    with create_app(load_settings()).app_context():
+        try:
+            with transaction():
+                promotion.put_back(model_id)
+        except WavecrateError as error:
+            raise click.ClickException(str(error)) from error
+    click.echo(f"Model {model_id} is in use.")

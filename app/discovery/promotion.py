@@ -1,10 +1,136 @@
-"""Whether a model that is there may take the place of the one in use."""
+"""Whether a model may take the place of the one in use, and the way back to an earlier one.
+
+Both are asked the same of the same people: four fifths of what each did are told, and the rest is to be found (see
+`recommender.protocol`). Both were trained with all of it, so the figures flatter both alike; they tell a broken model
+from a sound one, and are no measure of quality: that is `wavecrate recommend evaluate`.
+"""
 
 from __future__ import annotations
 
-from app.discovery.models import RecommenderModel
+import logging
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from flask_babel import gettext as _
+from numpy.typing import NDArray
+from sqlalchemy import select, update
+
+from app.core import clock
+from app.core.db import db
+from app.core.errors import Conflict, NotFound
+from app.discovery import als, reading, vectors
+from app.discovery.models import RecommenderModel, ReleaseVector
+from app.recommender.interactions import Interactions, names
+
+log = logging.getLogger(__name__)
+
+# Fewer people than this say nothing of a model.
+_LEAST_PEOPLE = 20
+_MOST_PEOPLE = 1000
+_LEAST_ITEMS = 5  # of a person who is asked
+# A new model may be so much worse by chance; beyond it, it is broken whatever the interval says.
+_LEAST_SHARE = 0.9
+_SEED = 20
 
 
-def promote_if_better(model: RecommenderModel) -> bool:
-    """Use the model where it does better than the one in use; whether it did. Nothing compares them yet: never."""
-    return False
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """NDCG@100 of the new model and of the one in use over so many people, and the 95 % interval of the difference."""
+
+    new: float
+    old: float
+    low: float
+    high: float
+    people: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether the new one is no worse."""
+        return self.high >= 0 and self.new >= _LEAST_SHARE * self.old
+
+
+def promote_if_better(model: RecommenderModel, given: Interactions | None = None, *, unproven: bool = False) -> bool:
+    """Use the model if it does no worse than the one in use; whether it did. What was found is kept with it.
+
+    `given`: what people did, if it was read already. `unproven`: what to do where that can't be found out, for too few
+    people did enough, or none is in use.
+    """
+    active = db.session.scalars(select(RecommenderModel).where(RecommenderModel.active)).first()
+    verdict = None
+    if active is not None and active.id != model.id:
+        verdict = judge(model, active, given or reading.interactions(model.settings["until_event"]))
+    takes = verdict.holds if verdict is not None else unproven
+    model.settings = model.settings | {"judged": asdict(verdict) if verdict else None, "refused": not takes}
+    if takes:
+        _use(model)
+    else:
+        log.warning("model %s is not used: %s", model.id, verdict or "nothing shows that it is any good")
+    return takes
+
+
+def judge(new: RecommenderModel, old: RecommenderModel, given: Interactions) -> Verdict | None:
+    """Compare two models on people of the log; None where too few did enough, or the older one is empty."""
+    from app.recommender import protocol
+
+    enough = np.flatnonzero(np.diff(given.matrix.indptr) >= _LEAST_ITEMS)
+    if len(enough) < _LEAST_PEOPLE or not old.settings.get("releases"):
+        return None
+    random = np.random.default_rng(_SEED)
+    chosen = np.sort(random.choice(enough, min(len(enough), _MOST_PEOPLE), replace=False))
+    asked = protocol.hold_out(given.matrix[chosen], random)
+    at = protocol.METRICS.index("ndcg@100")
+    first, second = (protocol.measure(_Stored(model, given), asked)[:, at] for model in (new, old))
+    low, high = protocol.interval(first - second, draws=2000)
+    return Verdict(float(first.mean()), float(second.mean()), low, high, len(first))
+
+
+def put_back(model_id: str) -> RecommenderModel:
+    """Use an earlier model again, whatever was found of it; the next training starts from there.
+
+    Raises NotFound, and Conflict for the one in use.
+    """
+    model = db.session.get(RecommenderModel, model_id)
+    if model is None:
+        raise NotFound(_("There is no such model. “wavecrate recommend models” lists those that are kept."))
+    if model.active:
+        raise Conflict(_("This model is in use already."))
+    vectors.index(model.id, model.settings["releases"])
+    _use(model)
+    model.settings = model.settings | {"put_back": clock.now().isoformat()}
+    return model
+
+
+def _use(model: RecommenderModel) -> None:
+    db.session.execute(update(RecommenderModel).where(RecommenderModel.active).values(active=False))
+    model.active = True
+    db.session.flush()
+
+
+class _Stored:
+    """A stored model as a scorer of the items of `given`; those that it doesn't know score 0."""
+
+    def __init__(self, model: RecommenderModel, given: Interactions) -> None:
+        from app.recommender.folding import Folding
+
+        number_of = {one: number for number, one in enumerate(names(given.item_ids))}
+        self._items = np.zeros((len(number_of), vectors.FACTORS), np.float32)
+        rows = db.session.execute(
+            select(ReleaseVector.release_id, ReleaseVector.vector)
+            .where(ReleaseVector.model_id == model.id)
+            .execution_options(yield_per=10_000)
+        )
+        for release_id, vector in rows:
+            if release_id in number_of:
+                self._items[number_of[release_id]] = vector
+        self._folding = Folding(self._items)
+        self._regularisation = float(model.settings["regularisation"])
+
+    def score(self, counts: object) -> NDArray[np.float32]:
+        """People × items."""
+        people = np.zeros((counts.shape[0], self._items.shape[1]), np.float32)  # type: ignore[attr-defined]
+        for row in range(len(people)):
+            own = counts[row]  # type: ignore[index]
+            if own.nnz:
+                sure = als.confidence(own.data.astype(np.float64))
+                people[row] = self._folding.fold(own.indices, sure, regularisation=self._regularisation)
+        return people @ self._items.T

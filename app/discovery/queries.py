@@ -100,6 +100,11 @@ def active_model() -> RecommenderModel | None:
     return db.session.scalars(query.limit(1)).first()
 
 
+def models() -> list[RecommenderModel]:
+    """Every model that is kept, the newest first."""
+    return list(db.session.scalars(select(RecommenderModel).order_by(RecommenderModel.created_at.desc())))
+
+
 def _taste(model: RecommenderModel, account_id: str) -> als.Vectors | None:
     """The person's vector: the trained one, or one folded in where they did something that training didn't see."""
     since = exists().where(Event.account_id == account_id, Event.id > model.settings["until_event"])

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from time import perf_counter
 from typing import Any
 
 import numpy as np
-from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy import delete, exists, func, select
 
 from app.core import clock
 from app.core.db import db
-from app.discovery import als, queries, reading, signal, vectors
+from app.discovery import als, promotion, queries, reading, signal, vectors
 from app.discovery.models import FACTORS, Event, EventKind, RecommenderModel
 from app.recommender.device import Device
 
 KEPT_MODELS = 2
 """The model in use, and the one before it for pages that began with it."""
+
+KEPT_DAYS = 7
+"""For so many days back the last model of each day is kept, to be put back."""
 
 KEPT_HOT = 500
 """How many releases a model remembers as popular at the time."""
@@ -57,7 +60,7 @@ def is_stale() -> bool:
 
 
 def train(most_factors: int = FACTORS, device: Device = "auto") -> RecommenderModel:
-    """Learn from the events that stand of published releases, and make the new model the active one.
+    """Learn from the events that stand of published releases; the new model is used if it does no worse (`promotion`).
 
     Never called within a request. With nothing to learn from, the active model is an empty one, and every shelf
     shows what is popular. NoGpu where the device is the GPU and there is none to use.
@@ -65,9 +68,10 @@ def train(most_factors: int = FACTORS, device: Device = "auto") -> RecommenderMo
     started = perf_counter()
     db.session.execute(select(func.pg_advisory_xact_lock(_TRAINING_LOCK)))
     until = db.session.scalar(select(func.max(Event.id))) or 0
-    factors = als.factorise(reading.interactions(until), most_factors=min(most_factors, FACTORS), device=device)
-    db.session.execute(update(RecommenderModel).where(RecommenderModel.active).values(active=False))
-    model = _keep(factors, until, active=True, iterations=als.ITERATIONS, seconds=round(perf_counter() - started, 3))
+    given = reading.interactions(until)
+    factors = als.factorise(given, most_factors=min(most_factors, FACTORS), device=device)
+    model = _keep(factors, until, iterations=als.ITERATIONS, seconds=round(perf_counter() - started, 3))
+    promotion.promote_if_better(model, given, unproven=True)
     _prune()
     return model
 
@@ -80,12 +84,12 @@ def adopt(release_ids: list[str], releases: als.Vectors, origin: str) -> Recomme
     db.session.execute(select(func.pg_advisory_xact_lock(_TRAINING_LOCK)))
     until = db.session.scalar(select(func.max(Event.id))) or 0
     factors = als.people_of(reading.interactions(until), release_ids, releases)
-    return _keep(factors, until, active=False, origin=origin)
+    return _keep(factors, until, origin=origin)
 
 
-def _keep(factors: als.Factors | None, until: int, *, active: bool, **facts: Any) -> RecommenderModel:
+def _keep(factors: als.Factors | None, until: int, **facts: Any) -> RecommenderModel:
     model = RecommenderModel(
-        active=active,
+        active=False,
         settings={
             "factors": factors.releases.shape[1] if factors else 0,
             "alpha": als.ALPHA,
@@ -122,11 +126,17 @@ def _heat(until: int) -> dict[str, float]:
 
 
 def _prune() -> None:
-    newest = select(RecommenderModel.id).order_by(
+    newest = select(RecommenderModel).order_by(
         RecommenderModel.active.desc(), RecommenderModel.created_at.desc(), RecommenderModel.id
     )
-    kept = db.session.scalars(newest.limit(KEPT_MODELS)).all()
+    models = db.session.scalars(newest).all()
+    kept = [model.id for model in models[:KEPT_MODELS]]
     vectors.drop_indexes(kept=kept)
+    last_of: dict[date, str] = {}
+    for model in models:
+        if not model.settings.get("refused") and model.created_at > clock.now() - timedelta(days=KEPT_DAYS):
+            last_of.setdefault(model.created_at.date(), model.id)
+    kept += last_of.values()
     db.session.execute(
         delete(RecommenderModel).where(RecommenderModel.id.not_in(kept)).execution_options(synchronize_session=False)
     )

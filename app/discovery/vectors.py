@@ -93,7 +93,7 @@ def index(model_id: str, releases: int) -> bool:
     db.session.execute(select(func.set_config("maintenance_work_mem", f"{memory // 1024}kB", True)))
     for near in Near:
         statement = sql.SQL(
-            "CREATE INDEX {} ON release_vector USING hnsw ((vector::halfvec({})) {})"
+            "CREATE INDEX IF NOT EXISTS {} ON release_vector USING hnsw ((vector::halfvec({})) {})"
             " WITH (m = {}, ef_construction = {}) WHERE model_id = {}"
         ).format(
             sql.Identifier(_index_name(model_id, near)),

@@ -46,11 +46,12 @@ def split(counts: csr_matrix, seed: int, *, share: float = 0.15, predicted: floa
     random = np.random.default_rng(seed)
     order = random.permutation(counts.shape[0])
     some = max(1, round(share * counts.shape[0]))
-    held = [_held_out(counts[rows], random, predicted) for rows in (order[:some], order[some : 2 * some])]
+    held = [hold_out(counts[rows], random, predicted) for rows in (order[:some], order[some : 2 * some])]
     return Split(counts[order[2 * some :]], *held)
 
 
-def _held_out(counts: csr_matrix, random: np.random.Generator, share: float) -> HeldOut:
+def hold_out(counts: csr_matrix, random: np.random.Generator, share: float = 0.2) -> HeldOut:
+    """Of each person that share of what they touched is to be predicted, drawn by lot; of two or more one at least."""
     given, wanted = counts.copy(), []
     for row in range(counts.shape[0]):
         own = slice(counts.indptr[row], counts.indptr[row + 1])
