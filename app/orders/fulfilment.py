@@ -215,8 +215,8 @@ def _given_by(line: OrderLine) -> set[tuple[str | None, str | None]]:
 
 
 def _held_without(order: Order, lines: Sequence[OrderLine]) -> set[tuple[str | None, str | None]]:
-    """What the buyer holds for good but for these lines. Purchases take turns (`locks`), so of two of one thing the first
-    doesn't see the second."""
+    """What the buyer holds for good but for these lines. Purchases take turns (`locks`), so of two of one thing the
+    first doesn’t see the second."""
     mine = select(License.grant_key, License.release_id, License.track_id).where(
         License.revoked_at.is_(None), License.rental_days.is_(None)
     )
