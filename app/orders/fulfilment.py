@@ -162,8 +162,8 @@ def cancel(order: Order) -> None:
 
 
 def _give_back_what_was_owned(order: Order, lines: Sequence[OrderLine]) -> None:
-    """A line whose thing the buyer holds by another order is given back, as far as it can be, and once."""
-    twice = [line for line in lines if line.price_minor and _is_owned(order, line)]
+    """A line that gives nothing the buyer hasn't otherwise is given back, as far as it can be, and once."""
+    twice = _bought_twice(order, lines)
     if not twice:
         return
     tried = {
@@ -188,11 +188,35 @@ def _returning(order: Order) -> list[OrderLine]:
     return [line for line in order.lines if line.id in of_lines]
 
 
-def _is_owned(order: Order, line: OrderLine) -> bool:
-    """Whether the buyer holds by another purchase, for good, all that the line gives. They take turns (`locks`), so of
-    two purchases of one thing the first doesn't see the second."""
-    if line.is_gift or line.offer.kind == OfferKind.RENTAL:
-        return False
+def _bought_twice(order: Order, lines: Sequence[OrderLine]) -> list[OrderLine]:
+    """Of lines that stand, or are about to, those whose every thing the buyer has for good without them: by another
+    purchase, or by one of these lines that isn't named itself."""
+    remaining = entitlement.left(order)
+    staying = [
+        line
+        for line in lines
+        if not line.is_gift
+        and line.offer.kind != OfferKind.RENTAL
+        and (line.price_minor == 0 or remaining[line.id] > 0)
+    ]
+    held, twice = _held_without(order, lines), []
+    for line in [each for each in staying if each.price_minor]:
+        others = held.union(*(_given_by(each) for each in staying if each is not line))
+        album = line.offer.subject_release.id
+        if all(thing in others or (thing[1] and (album, None) in others) for thing in _given_by(line)):
+            staying.remove(line)
+            twice.append(line)
+    return twice
+
+
+def _given_by(line: OrderLine) -> set[tuple[str | None, str | None]]:
+    """(release, None) or (None, track) of each license."""
+    return {(release_id, track_id) for _key, release_id, track_id in line.grants}
+
+
+def _held_without(order: Order, lines: Sequence[OrderLine]) -> set[tuple[str | None, str | None]]:
+    """What the buyer holds for good but for these lines. Purchases take turns (`locks`), so of two of one thing the
+    first doesn’t see the second."""
     mine = select(License.grant_key, License.release_id, License.track_id).where(
         License.revoked_at.is_(None), License.rental_days.is_(None)
     )
@@ -207,15 +231,5 @@ def _is_owned(order: Order, line: OrderLine) -> bool:
             .where(OrderLine.gift_to.is_(None))
         )
         mine = mine.where(func.split_part(License.grant_key, ":", 1).in_(sold))
-    granted = {key: (release_id, track_id) for key, release_id, track_id in line.grants}
-    others = [each for each in db.session.execute(mine) if each.grant_key not in granted]
-    return all(
-        any(
-            each.release_id == release_id
-            if release_id
-            else each.track_id == track_id
-            or (each.release_id is not None and each.release_id == line.offer.subject_release.id)
-            for each in others
-        )
-        for release_id, track_id in granted.values()
-    )
+    granted = {key for line in lines for key, _release, _track in line.grants}
+    return {(each.release_id, each.track_id) for each in db.session.execute(mine) if each.grant_key not in granted}

@@ -118,6 +118,11 @@ def crediting(order: Order) -> list[OrderLine]:
     )
 
 
+def oldest() -> datetime | None:
+    """When the first order there is was placed."""
+    return db.session.scalar(select(func.min(Order.created_at)))
+
+
 def waiting(before: datetime, limit: int) -> list[Order]:
     """Pending orders that are older than that, and were not asked about since; the longest waiting first."""
     asked = func.coalesce(Order.settled_at, Order.created_at)

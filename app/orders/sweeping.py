@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 PATIENCE = timedelta(minutes=10)
 # The gateway's clock and ours may differ by so much, and an event may be listed so late.
 _OVERLAP = timedelta(minutes=10)
+# How far back the first reading goes; where there are orders, to the oldest: nobody may have read since.
 _FIRST_LOOK = timedelta(days=2)
 _AT_ONCE = 200
 _MARK = "events"
@@ -55,10 +56,12 @@ def sweep() -> None:
 
 
 def _read_events() -> None:
+    read_to = clock.now()
     with transaction():
         since = payments.read_to(_MARK)
-    read_to = clock.now()
-    listed = gateway.list_events((since or read_to - _FIRST_LOOK) - _OVERLAP, settlement.ABOUT_MONEY)
+        if since is None:
+            since = min(read_to - _FIRST_LOOK, queries.oldest() or read_to)
+    listed = gateway.list_events(since - _OVERLAP, settlement.ABOUT_MONEY)
     with transaction():
         known = payments.known(event.id for event in listed)
     for event in listed:

@@ -9,7 +9,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 from support import rows, selling
-from support.selling import bought, follow, payment, placed, sold
+from support.selling import Sold, bought, follow, payment, placed, sold
+from support.shop import offer
 
 from app.core import clock
 from app.core.db import db, transaction
@@ -224,6 +225,42 @@ def test_a_guest_who_buys_twice_is_known_by_the_address(app: Flask) -> None:
     second = bought(None, line)
     assert len(queries.refunds_of(second.id)) == 1
     assert queries.refunds_of(bought(None, line, email="another@example.org").id) == []
+
+
+def album_and_track() -> tuple[Sold, Sold]:
+    release = rows.release("Tides")
+    track = release.tracks[0]
+    return Sold(offer(release=release)), Sold(offer(track=track, minor=149), 149)
+
+
+@pytest.mark.parametrize("first", ["album", "track"])
+def test_a_track_bought_with_its_album_goes_back_whichever_came_first(app: Flask, first: str) -> None:
+    album, track = album_and_track()
+    order = bought(rows.account(), *((album, track) if first == "album" else (track, album)))
+    (back,) = queries.refunds_of(order.id)
+    (line,) = [each for each in order.lines if each.offer.track_id]
+    assert (back.lines, back.origin) == ({line.id: 149}, RefundOrigin.DUPLICATE)
+    assert standing() == {each.id for each in order.lines if each is not line}
+
+
+def test_a_track_bought_with_its_album_goes_back_when_both_come_back_from_a_dispute(app: Flask) -> None:
+    order = placed(rows.account(), *album_and_track())
+    told = payment(order)
+    follow(order, disputed(told, DisputeState.OPEN))
+    assert (queries.refunds_of(order.id), standing()) == ([], set())
+    follow(order, disputed(told, DisputeState.WON))
+    (back,) = queries.refunds_of(order.id)
+    assert back.lines == {order.lines[1].id: 149}
+    assert standing() == {order.lines[0].id}
+
+
+def test_of_two_lines_that_are_the_same_thing_one_stays(app: Flask) -> None:
+    line = sold()
+    order = bought(rows.account(), line, replace(line, minor=500))
+    (back,) = queries.refunds_of(order.id)
+    assert len(back.lines) == 1
+    assert len(standing()) == 1
+    assert standing().isdisjoint(back.lines)
 
 
 def test_a_gift_of_what_one_owns_is_no_second_purchase(app: Flask) -> None:

@@ -461,6 +461,24 @@ def test_the_sweep_reads_what_happened_since_it_last_read_and_a_little_before(
     assert since() == now - timedelta(minutes=10)
 
 
+def test_the_first_sweep_reads_from_the_oldest_order_on_for_earlier_ones_may_have_died(
+    till: Till, later: Callable[[timedelta], None]
+) -> None:
+    """A dispute is won while no sweep comes through; the next that does comes ten days later."""
+    till.does.fault("drop")
+    order = ordered()
+    payment_id = pay(till, order)
+    settlement.settle(order.id)
+    case = till.does.dispute(payment_id)
+    settlement.settle(order.id)
+    assert [each.revoked_at is not None for each in db.session.scalars(select(License))] == [True]
+    till.does.close_dispute(case["id"], "won")
+    later(timedelta(days=10))
+    sweeping.sweep()
+    db.session.expire_all()
+    assert [each.revoked_at for each in db.session.scalars(select(License))] == [None]
+
+
 def test_an_event_the_sweep_cannot_take_is_read_again(
     till: Till, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
