@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -111,12 +112,11 @@ def _checked(ids: list[str], factors: np.ndarray) -> list[str]:
     bad = np.flatnonzero(~np.isfinite(factors).all(axis=1))
     if len(bad):
         raise CannotExchange(_("The vector of %(id)s holds what is no number.", id=ids[int(bad[0])]))
-    if len(set(ids)) != len(ids):
-        twice = next(one for place, one in enumerate(ids) if one in ids[:place])
-        raise CannotExchange(_("%(id)s is there more than once.", id=twice))
-    known = set(
-        db.session.scalars(select(Release.id).where(Release.id.in_(ids)) if len(ids) < 1000 else select(Release.id))
-    )
+    twice = [one for one, times in Counter(ids).items() if times > 1]
+    if twice:
+        raise CannotExchange(_("%(id)s is there more than once.", id=twice[0]))
+    few = len(ids) <= 1000
+    known = set(db.session.scalars(select(Release.id).where(Release.id.in_(ids)) if few else select(Release.id)))
     unknown = [one for one in ids if one not in known]
     if unknown:
         raise CannotExchange(
