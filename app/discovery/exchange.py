@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -93,9 +94,10 @@ def take(source: Path, items: Path | None) -> tuple[RecommenderModel, bool]:
     """
     if not source.exists():
         raise CannotExchange(_("There is no %(path)s.", path=str(source)))
-    ids, factors = _from_numpy(source) if source.suffix == ".npz" else _from_spark(source, items)
-    release_ids = _checked(ids, factors)
-    model = service.adopt(release_ids, np.ascontiguousarray(factors, dtype=np.float32), "imported")
+    ids, found = _from_numpy(source) if source.suffix == ".npz" else _from_spark(source, items)
+    with np.errstate(over="ignore"):  # too large for 32 bits is infinite, and refused as that
+        factors = np.array(found, dtype=np.float32, order="C")
+    model = service.adopt(_checked(ids, factors), factors, "imported")
     return model, promotion.promote_if_better(model)
 
 
@@ -107,15 +109,14 @@ def _checked(ids: list[str], factors: np.ndarray) -> list[str]:
         raise CannotExchange(
             _("The vectors have %(found)d factors; at most %(most)d fit.", found=factors.shape[1], most=FACTORS)
         )
-    bad = np.flatnonzero(~np.isfinite(factors.astype(np.float32)).all(axis=1))
+    bad = np.flatnonzero(~np.isfinite(factors).all(axis=1))
     if len(bad):
         raise CannotExchange(_("The vector of %(id)s holds what is no number.", id=ids[int(bad[0])]))
-    if len(set(ids)) != len(ids):
-        twice = next(one for place, one in enumerate(ids) if one in ids[:place])
-        raise CannotExchange(_("%(id)s is there more than once.", id=twice))
-    known = set(
-        db.session.scalars(select(Release.id).where(Release.id.in_(ids)) if len(ids) < 1000 else select(Release.id))
-    )
+    twice = [one for one, times in Counter(ids).items() if times > 1]
+    if twice:
+        raise CannotExchange(_("%(id)s is there more than once.", id=twice[0]))
+    few = len(ids) <= 1000
+    known = set(db.session.scalars(select(Release.id).where(Release.id.in_(ids)) if few else select(Release.id)))
     unknown = [one for one in ids if one not in known]
     if unknown:
         raise CannotExchange(
@@ -151,7 +152,7 @@ def _from_spark(source: Path, items: Path | None) -> tuple[list[str], np.ndarray
         numbers = found["id"].to_numpy()
         features = found["features"].combine_chunks()
         lengths = np.diff(features.offsets.to_numpy())
-        factors = features.flatten().to_numpy(zero_copy_only=False)
+        factors = features.flatten().cast(pa.float64()).to_numpy(zero_copy_only=False)
         name_of = dict(zip(table["item"].to_pylist(), table["id"].to_pylist(), strict=True))
     except (pa.ArrowException, OSError, KeyError, AttributeError, ValueError) as error:
         raise CannotExchange(
