@@ -13,7 +13,7 @@ from typing import Any
 
 import ffmpeg
 
-from transcoder import commands, downloads, ladder, playlist, sandbox, waveform
+from transcoder import commands, downloads, hearing, ladder, playlist, sandbox, waveform
 from transcoder.contract import Probe
 
 # CPU seconds per minute of 44.1 kHz stereo, measured with FFmpeg 9.0.
@@ -99,7 +99,7 @@ def media(rung: ladder.AudioRung) -> playlist.Media:
 
 
 def analysis(master: Path, probe: Probe) -> sandbox.Command:
-    """Loudness and peaks, from one decode."""
+    """Loudness, peaks and what `hearing.listening` hears, from one decode."""
     sound = (
         commands.open_master(master)["a:0"]
         .filter("ebur128", peak="true", framelog="quiet")
@@ -107,8 +107,10 @@ def analysis(master: Path, probe: Probe) -> sandbox.Command:
         .filter("astats", metadata=1, reset=1, measure_perchannel="none", measure_overall="Peak_level")
         .filter("ametadata", mode="print", key="lavfi.astats.Overall.Peak_level", file=PEAKS)
     )
+    assert probe.audio is not None
     cost = _ANALYSIS_COST * sample_rate(probe) / 44100
-    return commands.command([ffmpeg.output(sound, "-", f="null")], cost=cost, seconds=probe.duration)
+    output = hearing.output(hearing.heard(sound, probe.audio.channels))
+    return commands.command([output], cost=cost, seconds=probe.duration)
 
 
 def _audio_preview(master: Path, probe: Probe) -> sandbox.Command:
