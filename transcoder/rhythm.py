@@ -22,7 +22,7 @@ _WINDOW_SECONDS = 16.0
 _BEATS = 4
 _TRIED = 600  # tempi between the slowest and the fastest, each 0.3 % above the one before
 _LEAST_SECONDS = 4.0
-_AS_STRONG = 0.85  # where the halves or thirds of a beat are that strong, they are the beats
+_AS_STRONG = 0.95  # where the halves or thirds of a beat are that strong, they are the beats
 _LEAST_ONSET = 0.5  # decibels, of all bands together: less is how a held tone trembles
 # How far the beats stand out of the rest where nothing keeps time, and where everything does.
 _CHANCE, _CLEAR = 0.05, 0.45
