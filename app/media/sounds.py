@@ -8,9 +8,11 @@ its renditions. Whoever asks gets only what the present version of hearing would
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
-from sqlalchemy import ColumnElement, and_, delete, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, and_, cast, delete, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY, JSONPATH, insert
+from sqlalchemy.types import Text
 
 from app.core import clock, ids, queue
 from app.core.db import db
@@ -20,6 +22,8 @@ from transcoder.contract import SOUND_VERSION, Probe, RenditionReport, SoundFeat
 TASK = "media.hear"
 # Behind everything that somebody waits for, the ingest reports too.
 _PRIORITY = -20
+_TOLD = (Sound.version == SOUND_VERSION, Sound.reason.is_(None))
+_NO_PATH = cast(literal("{}"), ARRAY(Text))
 
 
 def publish(job: TranscodeJob, report: RenditionReport) -> None:
@@ -33,11 +37,48 @@ def publish(job: TranscodeJob, report: RenditionReport) -> None:
 def of_tracks(track_ids: Sequence[str]) -> dict[str, Sound]:
     """The sound of tracks by track id; a track nobody has heard yet, or could not, is left out."""
     rows = db.session.scalars(
-        select(Sound)
-        .where(Sound.track_id.in_(track_ids), Sound.version == SOUND_VERSION, Sound.reason.is_(None))
-        .execution_options(populate_existing=True)
+        select(Sound).where(Sound.track_id.in_(track_ids), *_TOLD).execution_options(populate_existing=True)
     )
     return {row.track_id: row for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a track sounds like, without a row behind it; see `Sound` for the figures."""
+
+    tempo: float | None
+    tempo_confidence: float
+    key: int | None
+    mode: str | None
+    key_confidence: float
+    loudness: float | None
+    loudness_range: float | None
+    vector: Sequence[float]
+
+
+def heard(track_ids: Sequence[str]) -> dict[str, Heard]:
+    """The same as `of_tracks`, for reading very many."""
+    names = [field.name for field in fields(Heard)]
+    columns = [getattr(Sound, name) for name in names]
+    rows = db.session.execute(select(Sound.track_id, *columns).where(Sound.track_id.in_(track_ids), *_TOLD))
+    return {row["track_id"]: Heard(**{name: row[name] for name in names}) for row in rows.mappings()}
+
+
+def languages() -> list[str]:
+    """Every language that a master says one of its sounds has, as BCP 47, sorted."""
+    told = func.jsonb_path_query(Master.probe, cast(literal("$.sounds[*].language"), JSONPATH)).op("#>>")(_NO_PATH)
+    return sorted({language for language in db.session.scalars(select(cast(told, Text)).distinct()) if language})
+
+
+def languages_of(track_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The languages of the sounds of the tracks' published masters, by track id; where none is told, left out."""
+    rows = db.session.execute(
+        select(Rendition.track_id, Master.probe["sounds"])
+        .join(Master, Rendition.master_id == Master.id)
+        .where(Rendition.track_id.in_(track_ids), Rendition.kind == RenditionKind.STREAM)
+    )
+    told = {track_id: tuple(sorted({each["language"] for each in found or ()} - {""})) for track_id, found in rows}
+    return {track_id: found for track_id, found in told.items() if found}
 
 
 def wanted(track_id: str) -> tuple[str, Probe] | None:
