@@ -39,6 +39,7 @@ _CREDIBILITY = (0.5, 50.0)
 _SEED = 20
 _HELD_BACK = 0.2
 _STEPS, _NEAR_ENOUGH = 200, 1e-5
+_ROUNDS = 5
 _ROWS = 256  # of likenesses at a time
 
 
@@ -106,7 +107,7 @@ def credibility(learned: Vectors, predicted: Vectors, counts: NDArray[Any]) -> f
     """Bühlmann's k: at how many people a release's own factors are worth as much as what its content predicts.
 
     Between what was learned from n people and what was predicted lie the prediction's own error a and the chance in
-    the learning, s / n: k = s / a, both by least squares of the squared distances on 1 / n. `USUAL_CREDIBILITY` where
+    the learning, s / n: k = s / a, both by weighted least squares of the squared distances on 1 / n. `USUAL_CREDIBILITY` where
     they tell nothing of the sort.
     """
     counts = np.asarray(counts, np.float64)
@@ -114,9 +115,12 @@ def credibility(learned: Vectors, predicted: Vectors, counts: NDArray[Any]) -> f
     if some.sum() < LEAST_KNOWN or len(np.unique(counts[some])) < 2:
         return USUAL_CREDIBILITY
     distances = np.sum((learned[some].astype(np.float64) - predicted[some]) ** 2, axis=1)
-    chance, error = np.polyfit(1 / counts[some], distances, 1)
-    if chance <= 0 or error <= 0:
-        return USUAL_CREDIBILITY
+    few, sure = 1 / counts[some], np.ones(int(some.sum()))
+    for _round in range(_ROUNDS):
+        chance, error = np.polyfit(few, distances, 1, w=sure)
+        if chance <= 0 or error <= 0:
+            return USUAL_CREDIBILITY
+        sure = 1 / (error + chance * few)  # a squared distance varies as much as it is large
     return float(np.clip(chance / error, *_CREDIBILITY))
 
 
