@@ -107,8 +107,8 @@ def credibility(learned: Vectors, predicted: Vectors, counts: NDArray[Any]) -> f
     """Bühlmann's k: at how many people a release's own factors are worth as much as what its content predicts.
 
     Between what was learned from n people and what was predicted lie the prediction's own error a and the chance in
-    the learning, s / n: k = s / a, both by weighted least squares of the squared distances on 1 / n. `USUAL_CREDIBILITY` where
-    they tell nothing of the sort.
+    the learning, s / n: k = s / a, both by weighted least squares of the squared distances on 1 / n.
+    `USUAL_CREDIBILITY` where they tell nothing of the sort.
     """
     counts = np.asarray(counts, np.float64)
     some = counts > 0
