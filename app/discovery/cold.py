@@ -24,7 +24,7 @@ Vectors = NDArray[np.float32]
 Method = Literal["ridge", "neighbours"]
 
 RIDGE_STRENGTHS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
-NEIGHBOURS = (5, 15, 50)
+NEIGHBOURS = (5, 15, 50, 150)
 LEAST_KNOWN = 10
 """With fewer releases to learn from there is nothing to hold back."""
 
