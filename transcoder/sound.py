@@ -7,7 +7,7 @@ FFmpeg 9.0 deadlocks in some: a filter graph that is ahead is held back while th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,13 @@ def media(rung: ladder.AudioRung) -> playlist.Media:
 
 def analysis(master: Path, probe: Probe) -> sandbox.Command:
     """Loudness, peaks and what `hearing.listening` hears, from one decode."""
+    assert probe.audio is not None
+    channels = probe.audio.channels
+    return measuring(master, probe, lambda sound: hearing.output(hearing.heard(sound, channels)))
+
+
+def measuring(master: Path, probe: Probe, output: Callable[[Any], Any] | None) -> sandbox.Command:
+    """Loudness and peaks; `output` makes something of the sound when it was measured, else it goes nowhere."""
     sound = (
         commands.open_master(master)["a:0"]
         .filter("ebur128", peak="true", framelog="quiet")
@@ -107,10 +114,9 @@ def analysis(master: Path, probe: Probe) -> sandbox.Command:
         .filter("astats", metadata=1, reset=1, measure_perchannel="none", measure_overall="Peak_level")
         .filter("ametadata", mode="print", key="lavfi.astats.Overall.Peak_level", file=PEAKS)
     )
-    assert probe.audio is not None
     cost = _ANALYSIS_COST * sample_rate(probe) / 44100
-    output = hearing.output(hearing.heard(sound, probe.audio.channels))
-    return commands.command([output], cost=cost, seconds=probe.duration)
+    made = output(sound) if output else ffmpeg.output(sound, "-", f="null")
+    return commands.command([made], cost=cost, seconds=probe.duration)
 
 
 def _audio_preview(master: Path, probe: Probe) -> sandbox.Command:
