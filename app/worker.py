@@ -24,6 +24,7 @@ from transcoder import isolation
 TASKS = (
     "app.media.tasks",
     "app.media.inspecting",
+    "app.media.hearing",
     "app.studio.tasks",
     "app.downloads.tasks",
     "app.discovery.tasks",

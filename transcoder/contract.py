@@ -11,7 +11,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-VERSION = 2
+VERSION = 3
 # Part of every stream's address: raised when a stream is made in another way, FFmpeg's version included.
 ENCODING = "4 ffmpeg-9.0.2"
 
@@ -249,6 +249,46 @@ class ChunkReport:
         return cls(data["number"], stretches)
 
 
+# Raised when a master would get other features than before; those that were told are then found anew.
+SOUND_VERSION = 1
+SOUND_CEPSTRA = 12
+# What `SoundFeatures.vector` holds. Frequencies in Hz, flatness and levels in dB, crossings and tones as shares.
+SOUND_NAMES = (
+    *(f"{name}_{each}" for name in ("centroid", "bandwidth", "roll_off", "flatness", "crossings", "flux")
+      for each in ("mean", "deviation")),
+    "level_deviation",
+    *(f"cepstrum_{number}_{each}" for number in range(1, SOUND_CEPSTRA + 1) for each in ("mean", "deviation")),
+    *(f"tone_{tone}"
+      for tone in ("c", "c_sharp", "d", "d_sharp", "e", "f", "f_sharp", "g", "g_sharp", "a", "a_sharp", "b")),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class SoundFeatures:
+    """What a master sounds like. Of silence there is nothing to tell: no tempo, no key, an empty vector.
+
+    `tempo` is in beats per minute and may be an octave off; `key` counts semitones from C, `mode` is "major" or
+    "minor". Each confidence is from 0 (as good as chance) to 1. `vector` has the values of `SOUND_NAMES`.
+    """
+
+    tempo: float | None = None
+    tempo_confidence: float = 0.0
+    key: int | None = None
+    mode: str | None = None
+    key_confidence: float = 0.0
+    vector: tuple[float, ...] = ()
+    version: int = SOUND_VERSION
+
+    def to_dict(self) -> dict[str, Any]:
+        """The features as JSON-ready values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> SoundFeatures:
+        """The reverse of `to_dict`, also after a round trip through JSON."""
+        return cls(**(data | {"vector": tuple(data["vector"])}))
+
+
 @dataclass(frozen=True, slots=True)
 class MadeRendition:
     """One thing made and stored. `key` is an object key, or a stream's folder (ending in a slash)."""
@@ -264,7 +304,10 @@ class MadeRendition:
 
 @dataclass(frozen=True, slots=True)
 class RenditionReport:
-    """What became of a job. `loudness` has integrated, range, true_peak; `timings` seconds by stage."""
+    """What became of a job. `loudness` has integrated, range, true_peak; `timings` seconds by stage.
+
+    `sound` is None where there is none, where it could not be heard, and in reports before version 3.
+    """
 
     job_id: str
     attempt: int
@@ -272,3 +315,4 @@ class RenditionReport:
     loudness: dict[str, float]
     timings: dict[str, float]
     version: int = VERSION
+    sound: SoundFeatures | None = None

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from transcoder import commands, downloads, ladder, loudness, sandbox, sound, waveform
-from transcoder.contract import Probe
+from transcoder import commands, downloads, hearing, ladder, loudness, sandbox, sound, waveform
+from transcoder.contract import Probe, SoundFeatures
 
 Progress = Callable[[float], None]
 
@@ -23,6 +23,7 @@ class Encoded:
     poster: Path | None = None
     strip: Path | None = None
     copied: frozenset[str] = frozenset()
+    features: SoundFeatures | None = None
 
 
 def encode_audio(master: Path, probe: Probe, work: Path, *, cpu_count: int, on_progress: Progress) -> Encoded:
@@ -33,11 +34,13 @@ def encode_audio(master: Path, probe: Probe, work: Path, *, cpu_count: int, on_p
     formats = downloads.audio_formats(probe, master.stat().st_size)
     runs = sorted(sound.master_commands(master, probe, formats), key=lambda run: -run.cost)
     wall = 120 + 3 * probe.duration
-    stderr = sandbox.run_all(runs, cwd=work, at_once=cpu_count, wall_seconds=wall, on_progress=on_progress)
+    with hearing.listening(work) as heard:
+        stderr = sandbox.run_all(runs, cwd=work, at_once=cpu_count, wall_seconds=wall, on_progress=on_progress)
     return Encoded(
         files={each.name: work / commands.FILES / f"{each.name}.{each.suffix}" for each in formats},
         preview=work / sound.PREVIEW,
         loudness=loudness.parse("\n".join(stderr)),
         peaks=waveform.parse((work / sound.PEAKS).read_text()),
         copied=frozenset(each.name for each in formats if each.copied),
+        features=heard.features,
     )

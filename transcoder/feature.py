@@ -23,6 +23,7 @@ from transcoder import (
     complexity,
     film,
     film_file,
+    hearing,
     ladder,
     loudness,
     masters,
@@ -34,7 +35,7 @@ from transcoder import (
     waveform,
 )
 from transcoder import stream as streams
-from transcoder.contract import Chunk, ChunkReport, TranscodeJob
+from transcoder.contract import Chunk, ChunkReport, SoundFeatures, TranscodeJob
 from transcoder.desk import Desk, beating
 from transcoder.encode import Encoded
 from transcoder.errors import ChunkTaken, TranscoderError
@@ -60,6 +61,7 @@ class Feature:
         self.probe = job.probe
         self._ended = threading.Event()
         self._stderr: list[str] = []
+        self._features: SoundFeatures | None = None
         self._lock = threading.Lock()
         self._parts: dict[int, float] = {}
         self._sent: dict[str, int] = {}
@@ -223,7 +225,10 @@ class Feature:
                 (self.work / commands.STREAM / rung.name).mkdir(parents=True, exist_ok=True)
                 told = self._sending(rung, told)
             wall = 120 + 3 * self.probe.duration
-            stderr = sandbox.run_all([run], cwd=self.work, at_once=1, wall_seconds=wall, on_progress=told)
+            with hearing.listening(self.work) if rung is None else contextlib.nullcontext() as heard:
+                stderr = sandbox.run_all([run], cwd=self.work, at_once=1, wall_seconds=wall, on_progress=told)
+            if heard is not None:
+                self._features = heard.features
             with self._lock:
                 self._stderr += stderr
             if rung is not None:
@@ -321,6 +326,7 @@ class Feature:
             poster=self.work / film.POSTER,
             strip=self.work / film.STRIP,
             copied=frozenset({"mp4"} if copied else ()),
+            features=self._features,
         )
 
     def _preview(self, master: Path) -> None:

@@ -10,9 +10,10 @@ import contextlib
 import fcntl
 import os
 import select
+import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import ffmpeg
@@ -53,7 +54,7 @@ def each_window(master: Path, probe: Probe, work: Path, heard: Callable[[Window]
         with ThreadPoolExecutor(1) as pool:
             ended = pool.submit(sandbox.run_all, [command], cwd=work, at_once=1, wall_seconds=120 + 3 * probe.duration)
             try:
-                _read(reader, ended, audio.channels, "<i4" if integers else "<f4", heard)
+                _read(reader, ended.done, audio.channels, "<i4" if integers else "<f4", heard)
             except BaseException:
                 os.close(reader)  # FFmpeg finds nobody at the other end and leaves
                 reader = -1
@@ -66,32 +67,67 @@ def each_window(master: Path, probe: Probe, work: Path, heard: Callable[[Window]
         pipe.unlink()
 
 
+@contextlib.contextmanager
+def reading(pipe: Path, channels: int, heard: Callable[[Window], None]) -> Iterator[None]:
+    """Give what a program writes as floats into `pipe` while the block runs to `heard`, in a thread of its own.
+
+    All of it has been heard when the block is left in good order. Where `heard` raises, the writer finds nobody at
+    the other end, and what was raised comes out of here unless the block raises itself.
+    """
+    os.mkfifo(pipe, 0o600)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    over = threading.Event()
+    failed: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            _read(reader, over.is_set, channels, "<f4", heard)
+        except BaseException as error:
+            failed.append(error)
+        finally:
+            os.close(reader)
+
+    _widen(reader)
+    thread = threading.Thread(target=read, name=f"reading-{pipe.name}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        pipe.unlink()
+    if failed:
+        raise failed[0]
+
+
 def comes_as_integers(audio: AudioFacts) -> bool:
     """Whether the codec's samples are integers, whose lowest bits mean something."""
     return audio.lossless and not audio.codec.startswith(("pcm_f", "pcm_alaw", "pcm_mulaw"))
 
 
-def _read(reader: int, ended: Future[list[str]], channels: int, kind: str, heard: Callable[[Window], None]) -> None:
+def _read(reader: int, ended: Callable[[], bool], channels: int, kind: str, heard: Callable[[Window], None]) -> None:
     poll = select.poll()
     poll.register(reader, select.POLLIN)
     size = WINDOW * channels * 4
     waiting = bytearray()
+    begun = False
     while True:
         poll.poll(200)
-        over = ended.done()  # asked before reading: what was written before the end is still there
+        over = ended()  # asked before reading: what was written before the end is still there
         try:
             data = os.read(reader, _PIPE_BYTES)
         except BlockingIOError:
             continue
         if data:
+            begun = True
             waiting += data
             while len(waiting) >= size:
                 heard(np.frombuffer(bytes(waiting[:size]), kind).reshape(-1, channels))
                 del waiting[:size]
-        elif over:
+        elif over or begun:
             break
         else:
-            time.sleep(0.01)  # nobody writes yet, or FFmpeg is about to end
+            time.sleep(0.01)  # nobody writes yet
     whole = len(waiting) // (channels * 4) * channels * 4
     if whole:
         heard(np.frombuffer(bytes(waiting[:whole]), kind).reshape(-1, channels))

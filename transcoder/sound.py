@@ -7,13 +7,13 @@ FFmpeg 9.0 deadlocks in some: a filter graph that is ahead is held back while th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import ffmpeg
 
-from transcoder import commands, downloads, ladder, playlist, sandbox, waveform
+from transcoder import commands, downloads, hearing, ladder, playlist, sandbox, waveform
 from transcoder.contract import Probe
 
 # CPU seconds per minute of 44.1 kHz stereo, measured with FFmpeg 9.0.
@@ -99,7 +99,14 @@ def media(rung: ladder.AudioRung) -> playlist.Media:
 
 
 def analysis(master: Path, probe: Probe) -> sandbox.Command:
-    """Loudness and peaks, from one decode."""
+    """Loudness, peaks and what `hearing.listening` hears, from one decode."""
+    assert probe.audio is not None
+    channels = probe.audio.channels
+    return measuring(master, probe, lambda sound: hearing.output(hearing.heard(sound, channels)))
+
+
+def measuring(master: Path, probe: Probe, output: Callable[[Any], Any] | None) -> sandbox.Command:
+    """Loudness and peaks; `output` makes something of the sound when it was measured, else it goes nowhere."""
     sound = (
         commands.open_master(master)["a:0"]
         .filter("ebur128", peak="true", framelog="quiet")
@@ -108,7 +115,8 @@ def analysis(master: Path, probe: Probe) -> sandbox.Command:
         .filter("ametadata", mode="print", key="lavfi.astats.Overall.Peak_level", file=PEAKS)
     )
     cost = _ANALYSIS_COST * sample_rate(probe) / 44100
-    return commands.command([ffmpeg.output(sound, "-", f="null")], cost=cost, seconds=probe.duration)
+    made = output(sound) if output else ffmpeg.output(sound, "-", f="null")
+    return commands.command([made], cost=cost, seconds=probe.duration)
 
 
 def _audio_preview(master: Path, probe: Probe) -> sandbox.Command:

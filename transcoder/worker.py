@@ -53,6 +53,7 @@ def run(job: TranscodeJob, store: MediaStore, workdir: Path, desk: Desk) -> Rend
             renditions=tuple(renditions),
             loudness=encoded.loudness,
             timings={stage: round(seconds, 3) for stage, seconds in timings.items()},
+            sound=encoded.features,
         )
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -6,7 +6,18 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, LargeBinary, String, Text
+from sqlalchemy import (
+    REAL,
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -146,6 +157,31 @@ class Inspection(Identified, Timestamped, Model):
     fingerprint: Mapped[list[int]] = mapped_column(ARRAY(Integer), doc="Chromaprint's words, in order")
     words: Mapped[list[int]] = mapped_column(ARRAY(Integer), doc="what the fingerprint is found by")
     reason: Mapped[str | None] = mapped_column(Text, doc="why it could not be listened to")
+
+
+class Sound(Identified, Timestamped, Model):
+    """What a track sounds like in the master its renditions are made of."""
+
+    __tablename__ = "sound"
+    __table_args__ = (
+        CheckConstraint("tempo > 0", name="tempo"),
+        CheckConstraint("key BETWEEN 0 AND 11", name="key"),
+        CheckConstraint("(key IS NULL) = (mode IS NULL) AND mode IN ('major', 'minor')", name="mode"),
+        CheckConstraint("tempo_confidence BETWEEN 0 AND 1 AND key_confidence BETWEEN 0 AND 1", name="confidence"),
+    )
+
+    track_id: Mapped[str] = mapped_column(ForeignKey("track.id"), unique=True)
+    master_id: Mapped[str] = mapped_column(ForeignKey("master.id"), index=True)
+    version: Mapped[int] = mapped_column(doc="transcoder.contract.SOUND_VERSION when it was heard")
+    tempo: Mapped[float | None] = mapped_column(doc="beats per minute, None where nothing keeps time")
+    tempo_confidence: Mapped[float] = mapped_column(doc="0 to 1")
+    key: Mapped[int | None] = mapped_column(SmallInteger, doc="semitones from C, None where there are no tones")
+    mode: Mapped[str | None] = mapped_column(String(5))
+    key_confidence: Mapped[float] = mapped_column(doc="0 to 1")
+    loudness: Mapped[float | None] = mapped_column(doc="integrated, LUFS")
+    loudness_range: Mapped[float | None] = mapped_column(doc="LU")
+    vector: Mapped[list[float]] = mapped_column(ARRAY(REAL), doc="by transcoder.contract.SOUND_NAMES, empty: silence")
+    reason: Mapped[str | None] = mapped_column(Text, doc="why it could not be heard")
 
 
 class SoundAlike(Identified, Timestamped, Model):

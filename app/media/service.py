@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app.catalog.models import Release, Track
 from app.core import clock, ids, queue
 from app.core.db import db
-from app.media import chunks, ingest, queries, subtitles
+from app.media import chunks, ingest, queries, sounds, subtitles
 from app.media.models import JobState, Master, Rendition, RenditionKind, StreamKey, TranscodeJob
 from app.settings import Settings
 from media_store import keys
@@ -243,6 +243,7 @@ def publish(report: contract.RenditionReport) -> None:
     db.session.execute(delete(Rendition).where(Rendition.track_id == track_id))
     for made in report.renditions:
         db.session.add(_rendition(job, made))
+    sounds.publish(job, report)
     db.session.flush()
     for heard in on_published:
         heard(job.master.track)

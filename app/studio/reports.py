@@ -1,4 +1,4 @@
-"""The ingest report on a release's page: what was found in each track's master."""
+"""The ingest report on a release's page: what was found in each track's master, and what it sounds like."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from flask import Blueprint, render_template
 
 from app.catalog.models import Release, Track
 from app.core.auth import Permission, access
-from app.media import ingest, ingest_words
+from app.media import ingest, ingest_words, sound_words, sounds
+from app.media.models import Sound
 from app.studio import desk
 
 blueprint = Blueprint("reports", __name__)
@@ -23,12 +24,14 @@ class Row:
     mark: Literal["waiting", "bad", "plain", "good"]
     summary: str
     told: list[ingest_words.Told]
+    sound: list[str]
 
 
 def rows(release: Release) -> list[Row]:
     """The release's tracks that have a master, in order, and their reports in the reader's language."""
-    reports = ingest.reports_of([track.id for track in release.tracks])
-    return [_row(track, reports[track.id]) for track in release.tracks if track.id in reports]
+    ids = [track.id for track in release.tracks]
+    reports, heard = ingest.reports_of(ids), sounds.of_tracks(ids)
+    return [_row(track, reports[track.id], heard.get(track.id)) for track in release.tracks if track.id in reports]
 
 
 @blueprint.get("/releases/<release_id>/ingest")
@@ -39,7 +42,7 @@ def section(release_id: str) -> str:
     return render_template("studio/_ingest_report.html", release=release, ingest=rows(release))
 
 
-def _row(track: Track, report: ingest.Report) -> Row:
+def _row(track: Track, report: ingest.Report, sound: Sound | None) -> Row:
     mark: Literal["waiting", "bad", "plain", "good"] = "good"
     if report.state == "waiting":
         mark = "waiting"
@@ -47,4 +50,6 @@ def _row(track: Track, report: ingest.Report) -> Row:
         mark = "bad"
     elif report.notes or report.state == "failed":
         mark = "plain"
-    return Row(track, mark, ingest_words.summary(report), ingest_words.told(report))
+    return Row(
+        track, mark, ingest_words.summary(report), ingest_words.told(report), sound_words.told(sound) if sound else []
+    )
