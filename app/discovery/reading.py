@@ -39,7 +39,7 @@ def preferences(until: int) -> Select[tuple[str, str, float]]:
         )
         .join(Release, Release.id == Event.release_id)
         .where(signal.stands(), Event.id <= until, Release.status == Status.PUBLISHED)
-        .group_by("person_id", Event.release_id)
+        .group_by(Event.account_id, Event.release_id)
         .having(signal.preference() > 0)
         .subquery()
     )
