@@ -7,13 +7,14 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from sqlalchemy import delete, exists, func, insert, select, update
+from sqlalchemy import delete, exists, func, insert, or_, select, text, update
 
+from app.accounts.models import Account
 from app.catalog.models import Release, Status
 from app.core import clock
 from app.core.db import db
 from app.discovery import als, queries, signal
-from app.discovery.models import FACTORS, AccountVector, Event, EventKind, RecommenderModel, ReleaseVector
+from app.discovery.models import FACTORS, AccountVector, Event, EventKind, RecommenderModel, ReleaseVector, Taste
 
 KEPT_MODELS = 2
 """The model in use, and the one before it for pages that began with it."""
@@ -34,16 +35,17 @@ def record(
     value: float = 1.0,
     at: datetime | None = None,
 ) -> Event:
-    """Append one event within the open transaction. `value` is how much of it: the share of a track played, 0 to 1.
+    """Append one event within the open transaction, as it is; what happens in the shop goes through `events`.
 
-    `at` (aware) dates an event that happened earlier, for imported history.
+    `value` is how much of it, 0 to 1: the share of a track played; a rating goes down to -1. `at` (aware) dates an
+    event that happened earlier, for imported history.
     """
     event = Event(
         account_id=account_id,
         release_id=release_id,
         kind=EventKind(kind),
         track_id=track_id,
-        value=min(max(value, 0.0), 1.0),
+        value=min(max(value, -1.0 if kind == EventKind.RATING else 0.0), 1.0),
         at=at or clock.now(),
     )
     db.session.add(event)
@@ -51,9 +53,14 @@ def record(
 
 
 def is_stale() -> bool:
-    """Whether anything happened since the active model was trained."""
+    """Whether anything happened since the active model was trained, or somebody took back what it learned from."""
     model = queries.active_model()
-    return model is None or bool(db.session.scalar(select(exists().where(Event.id > model.settings["until_event"]))))
+    if model is None:
+        return True
+    happened = exists().where(Event.id > model.settings["until_event"])
+    changed = exists().where(Taste.changed_at > model.created_at)
+    left = exists().where(Account.closed_at > model.created_at)
+    return bool(db.session.scalar(select(or_(happened, changed, left))))
 
 
 def train(most_factors: int = FACTORS) -> RecommenderModel:
@@ -64,9 +71,11 @@ def train(most_factors: int = FACTORS) -> RecommenderModel:
     """
     started = perf_counter()
     db.session.execute(select(func.pg_advisory_xact_lock(_TRAINING_LOCK)))
+    began = clock.now()
     until = db.session.scalar(select(func.max(Event.id))) or 0
     factors = als.factorise(_preferences(until), most_factors=min(most_factors, FACTORS))
     model = RecommenderModel(
+        created_at=began,  # what people decide from here on, it may not have heard of
         active=True,
         settings={
             "factors": factors.releases.shape[1] if factors else 0,
@@ -91,17 +100,35 @@ def train(most_factors: int = FACTORS) -> RecommenderModel:
             rows = _vector_rows(model.id, column, ids, vectors)
             if rows:
                 db.session.execute(insert(table), rows)
+    _leave_out(began)
     _prune()
     return model
 
 
+def _leave_out(began: datetime) -> None:
+    """Take out the vectors of people who changed their mind, or went, while the training ran.
+
+    Whoever does so from here on waits for this transaction to end, and then deletes the vector themselves
+    (`choices`): a change is written to `taste` first.
+    """
+    db.session.execute(text("LOCK TABLE taste IN SHARE MODE"))
+    changed = select(Taste.account_id).where(Taste.changed_at >= began)
+    gone = select(Account.id).where(Account.closed_at >= began)
+    db.session.execute(
+        delete(AccountVector)
+        .where(or_(AccountVector.account_id.in_(changed), AccountVector.account_id.in_(gone)))
+        .execution_options(synchronize_session=False)
+    )
+
+
 def _preferences(until: int) -> list[tuple[str, str, float]]:
+    liked = signal.preference(clock.now())
     query = (
-        select(Event.account_id, Event.release_id, signal.preference())
+        select(Event.account_id, Event.release_id, liked)
         .join(Release, Release.id == Event.release_id)
-        .where(signal.stands(), Event.id <= until, Release.status == Status.PUBLISHED)
+        .where(signal.counts(), signal.welcome(), Event.id <= until, Release.status == Status.PUBLISHED)
         .group_by(Event.account_id, Event.release_id)
-        .having(signal.preference() > 0)
+        .having(liked > 0)
     )
     return [(account_id, release_id, float(r)) for account_id, release_id, r in db.session.execute(query)]
 
@@ -111,8 +138,9 @@ def _heat(until: int) -> dict[str, float]:
     heat = signal.heat(now)
     query = (
         select(Event.release_id, heat)
-        .where(signal.stands(), signal.lately(now), Event.id <= until)
+        .where(signal.counts(), signal.lately(now), Event.id <= until)
         .group_by(Event.release_id)
+        .having(heat > 0)
         .order_by(heat.desc())
         .limit(KEPT_HOT)
     )
