@@ -138,7 +138,7 @@ def preference(now: datetime) -> ColumnElement[float]:
     return func.sum(weight() * func.power(0.5, _age_days(now) * halvings))
 
 
-def likes_of(account_id: str, now: datetime) -> Select[tuple[str, float]]:
+def likes_of(account_id: str, now: datetime) -> Select[str, float]:
     """The releases one person likes and how much (r > 0), from all that stands and that they allow; of staff, too."""
     liked = preference(now)
     return (
