@@ -38,7 +38,7 @@ def fans_also_bought(release_id: str) -> Any:
     return _shelf("fans-also-bought", _("Fans also bought"), shelf)
 
 
-@blueprint.post("/previews/<track_id>/heard")
+@blueprint.post("/tracks/<track_id>/previewed")
 @access(Access.PUBLIC)
 def previewed(track_id: str) -> Any:
     """Told by a player once a preview has sounded for ten seconds; a guest's is nobody's."""

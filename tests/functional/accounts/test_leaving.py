@@ -34,7 +34,19 @@ from app.pricing.coupons import CouponWish, Customer
 from app.wishlist import service as wishes
 
 PASSWORD = "a quiet harbour"
-PARTS = {"account", "activity", "cart", "coupons", "gifts", "letters", "licenses", "orders", "plays", "wishlist"}
+PARTS = {
+    "account",
+    "activity",
+    "cart",
+    "coupons",
+    "gifts",
+    "letters",
+    "licenses",
+    "orders",
+    "plays",
+    "taste",
+    "wishlist",
+}
 
 
 @pytest.fixture

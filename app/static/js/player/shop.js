@@ -31,7 +31,7 @@ export function reportProgress(session, progress, token) {
 
 /** Says that the preview of a track was heard. */
 export function reportPreview(trackId, token) {
-  tell(`/previews/${encodeURIComponent(trackId)}/heard`, {}, token);
+  tell(`/tracks/${encodeURIComponent(trackId)}/previewed`, {}, token);
 }
 
 function tell(address, said, token) {
