@@ -100,7 +100,7 @@ def heat_of_releases() -> dict[str, float]:
 
 
 def _popular(limit: int, excluded: Collection[str]) -> list[Release]:
-    heat = heat_of_releases()
+    heat = {release_id: heat for release_id, heat in heat_of_releases().items() if heat > 0}
     shown = select(Release.id).where(Release.status == Status.PUBLISHED, Release.id.not_in(excluded))
     hot = set(db.session.scalars(shown.where(Release.id.in_(heat))))
     ranked = sorted(hot, key=lambda one: (-heat[one], one))[:limit]

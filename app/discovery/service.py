@@ -109,7 +109,7 @@ def _leave_out(began: datetime) -> None:
     """Take out the vectors of people who changed their mind, or went, while the training ran.
 
     Whoever does so from here on waits for this transaction to end, and then deletes the vector themselves
-    (`choices`): a change is written to `taste` first.
+    (`choices`): a change is written to `taste` first. Nothing that such a change deletes is locked before this.
     """
     db.session.execute(text("LOCK TABLE taste IN SHARE MODE"))
     changed = select(Taste.account_id).where(Taste.changed_at >= began)

@@ -280,7 +280,7 @@ def test_an_older_event_says_less_and_a_purchase_fades_slowest(app: Flask) -> No
     tides, mains = rows.release("Tides"), rows.release("Mains")
     for release, kind in ((tides, EventKind.PLAY), (mains, EventKind.PURCHASE)):
         service.record(ada.id, release.id, kind, at=now - timedelta(days=360))
-    found = {release_id: liked for release_id, liked in db.session.execute(signal.likes_of(ada.id, now))}
+    found = dict(db.session.execute(signal.likes_of(ada.id, now)).all())  # type: ignore[arg-type]
     assert found[tides.id] == pytest.approx(1 / 4)
     assert found[mains.id] == pytest.approx(5 * 0.5 ** (360 / 1460))
 
