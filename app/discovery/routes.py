@@ -41,7 +41,7 @@ def fans_also_bought(release_id: str) -> Any:
 @blueprint.post("/tracks/<track_id>/previewed")
 @access(Access.PUBLIC)
 def previewed(track_id: str) -> Any:
-    """Told by a player once a preview has sounded for ten seconds; a guest's is nobody's."""
+    """Told by a player once a preview has sounded for ten seconds, or to its end; a guest's is nobody's."""
     track = db.session.get(Track, track_id)
     if track is None or not track.release.is_published:
         raise NotFound(_("There is no such track. It may have been withdrawn."))

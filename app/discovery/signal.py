@@ -37,7 +37,7 @@ class Signal:
 
 SIGNALS: dict[EventKind, Signal] = {
     EventKind.VIEW: Signal(0.1, 30, once_minutes=30, watched=True),  # opened the release's page
-    EventKind.PREVIEW: Signal(0.3, 60, once_minutes=30, watched=True),  # heard ten seconds or more of the preview
+    EventKind.PREVIEW: Signal(0.3, 60, once_minutes=30, watched=True),  # heard ten seconds of the preview, or all of it
     EventKind.PLAY: Signal(1.0, 180, once_minutes=30, watched=True),  # value: the share of the track that was heard
     EventKind.FINISH: Signal(0.5, 180, once_minutes=30, watched=True),  # heard nine tenths of a track in one play
     EventKind.SKIP: Signal(-0.5, 90, once_minutes=30, watched=True),  # went on before half of it was heard

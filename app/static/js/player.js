@@ -23,7 +23,7 @@ const choices = new Choices(part(".player__choices"), seekTo);
 
 const STEP_SECONDS = 10;
 const REPORT_SECONDS = 10;
-const PREVIEW_HEARD = 10; // seconds
+const PREVIEW_HEARD = 10; // seconds, or all of a shorter one
 const PREVIOUS_RESTARTS_AFTER = 3; // seconds into a track, "previous" means "from the start"
 
 let media = audio; // the element that sounds: the bar's own, or a film's
@@ -253,10 +253,7 @@ function listen(element) {
     clockedAt = element.currentTime;
     if (step > 0 && step < 2) heard += step;
     showTime(element.currentTime, lengthOf());
-    if (previewing && element.currentTime >= PREVIEW_HEARD) {
-      shop.reportPreview(previewing, csrfToken());
-      previewing = null;
-    }
+    if (element.currentTime >= PREVIEW_HEARD) previewHeard();
     if (Math.abs(element.currentTime - reportedAt) >= REPORT_SECONDS) report(false);
   });
   on("durationchange", () => showTime(element.currentTime, lengthOf()));
@@ -265,6 +262,7 @@ function listen(element) {
   on("ended", () => {
     setState("ended");
     report(true);
+    previewHeard();
     if (at + 1 < queue.length) next();
   });
   on("error", () => {
@@ -287,6 +285,11 @@ function report(ended, more = {}) {
     { position_ms: Math.round(media.currentTime * 1000), played_ms: Math.round(heard * 1000), ended, ...more },
     csrfToken(),
   );
+}
+
+function previewHeard() {
+  if (previewing) shop.reportPreview(previewing, csrfToken());
+  previewing = null;
 }
 
 addEventListener("pagehide", () => report(false));
@@ -402,7 +405,8 @@ document.addEventListener("play", (event) => {
   if (event.target.matches?.("[data-film-preview]") && !media.paused) media.pause();
 }, true);
 document.addEventListener("timeupdate", ({ target }) => {
-  if (!target.matches?.("[data-film-preview]") || target.dataset.heard || target.currentTime < PREVIEW_HEARD) return;
+  if (!target.matches?.("[data-film-preview]") || target.dataset.heard) return;
+  if (target.currentTime < PREVIEW_HEARD && !target.ended) return;
   target.dataset.heard = "true";
   shop.reportPreview(target.dataset.filmPreview, csrfToken());
 }, true);
