@@ -98,12 +98,15 @@ def stands() -> ColumnElement[bool]:
 
 
 def allowed() -> ColumnElement[bool]:
-    """Whether the person lets the event count: recommendations are not off, and what is `watched` has not been
-    forbidden. Who was never asked has nothing watched in the log, unless it was written there as history."""
+    """Whether the person lets the event count: recommendations are not off, and what is `watched` they said yes to.
+
+    Of who never decided anything (no row of `taste`) nothing watched is in the log, but for history that was imported:
+    whoever imports it answers for that.
+    """
     refused = exists(
         select(Taste.account_id).where(
             Taste.account_id == Event.account_id,
-            or_(Taste.mode == Mode.OFF, and_(Taste.listening.is_(False), Event.kind.in_(sorted(WATCHED)))),
+            or_(Taste.mode == Mode.OFF, and_(Taste.listening.is_not(True), Event.kind.in_(sorted(WATCHED)))),
         )
     )
     return ~refused

@@ -18,7 +18,7 @@ _SINCE = (
 
 
 def upgrade() -> None:
-    """Nobody was asked yet whether what they play may count: until somebody says no, what is in the log does."""
+    """Nobody was asked yet whether what they play may count: until they say yes, what is in the log of it doesn't."""
     op.drop_constraint("kind", "event", type_="check")
     op.create_check_constraint("kind", "event", f"kind IN ({_SINCE})")
     op.create_check_constraint("value", "event", "value BETWEEN -1 AND 1")
@@ -41,6 +41,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account_id", name=op.f("pk_taste")),
     )
     op.create_index(op.f("ix_taste_changed_at"), "taste", ["changed_at"], unique=False)
+    op.execute(
+        "INSERT INTO taste (account_id, mode, listening, changed_at)"
+        " SELECT DISTINCT account_id, 'on', NULL::boolean, now() FROM event WHERE kind IN ('view', 'preview', 'play')"
+    )
     op.create_table(
         "opinion",
         sa.Column("account_id", sa.String(length=16), nullable=False),

@@ -211,6 +211,17 @@ def test_plays_and_views_count_only_with_consent(town: Town) -> None:
     assert [one.release for one in tastes.profile(person.id, 9).liked] == [town.metal[1]]
 
 
+def test_imported_history_counts_until_its_person_decides(town: Town) -> None:
+    person = rows.account()
+    service.record(person.id, town.metal[0].id, EventKind.PLAY)
+    db.session.commit()
+    assert [one.release for one in tastes.profile(person.id, 9).liked] == [town.metal[0]]
+    _decide(choices.say, person.id, town.metal[1].id, Verdict.DISMISSED)
+    assert tastes.profile(person.id, 9).liked == []
+    _decide(choices.set_listening, person.id, True)
+    assert [one.release for one in tastes.profile(person.id, 9).liked] == [town.metal[0]]
+
+
 def test_while_paused_nothing_is_learned_and_the_shelf_stays(town: Town) -> None:
     before = queries.for_you(town.ada.id, 5)
     _decide(choices.set_mode, town.ada.id, Mode.PAUSED)
