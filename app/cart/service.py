@@ -21,7 +21,7 @@ from app.core.db import db
 from app.core.errors import NotFound
 from app.core.i18n import locale_code
 from app.core.money import Money
-from app.discovery import service as discovery
+from app.discovery import events
 from app.discovery.models import EventKind
 from app.pricing.contract import Unpriceable
 from app.pricing.quoting import check_named
@@ -111,8 +111,8 @@ def add(cart: Cart, offer_id: str, *, named: Money | None = None, gift: Gift | N
     named = _named(offer, named, gift, title)
     _remove(cart, gone)
     _insert(cart, offer, named, gift, named if named and named.currency == currency else offer.price_in(currency))
-    if cart.account_id is not None:
-        discovery.record(cart.account_id, offer.subject_release.id, EventKind.CART, track_id=offer.track_id)
+    if cart.account_id is not None and gift is None:  # what one gives says nothing of what one likes
+        events.note(cart.account_id, offer.subject_release.id, EventKind.CART, track_id=offer.track_id)
     return offer
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select, union_all
@@ -25,9 +25,13 @@ _TYPO = 0.4
 _RELEASE_PAGE = re.compile(r"(?:^|/releases/)([0-9A-Za-z]{16})/?(?:[?#].*)?$")
 
 
-def newest(limit: int, kind: Kind | None = None, *, include_drafts: bool = False) -> list[Release]:
-    """The releases published last (drafts by when they were made), newest first."""
+def newest(
+    limit: int, kind: Kind | None = None, *, include_drafts: bool = False, without: Collection[str] = ()
+) -> list[Release]:
+    """The releases published last (drafts by when they were made), newest first; none of those `without` names."""
     query = _visible(select(Release), include_drafts)
+    if without:
+        query = query.where(Release.id.not_in(without))
     if kind is not None:
         query = query.where(Release.kind == kind)
     at = func.coalesce(Release.published_at, Release.created_at)

@@ -22,6 +22,7 @@ from app.core.db import db
 from app.core.store import settings
 from app.demo.catalogue import RELEASES
 from app.demo.dsp import seeded
+from app.discovery import choices, tastes
 from app.discovery import service as discovery
 from app.discovery.models import EventKind
 from app.licenses import service as licenses
@@ -170,6 +171,8 @@ class _Life:
 
 def _demo_listener(account: Account, releases: dict[str, Release], now: datetime) -> int:
     """Two releases in the library, one of them half heard, and an eye on a third."""
+    if tastes.of(account.id).listening is None:
+        choices.set_listening(account.id, True)
     owned = [releases[key] for key in ("cats", "weather") if key in releases]
     written = 0
     for number, release in enumerate(owned):

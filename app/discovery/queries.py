@@ -1,4 +1,5 @@
-"""Shelves: which releases to show whom. Every list holds published releases, each once, none that the person owns."""
+"""Shelves: which releases to show whom. Every list holds published releases, each once, none that the person owns or
+said is not to be shown them again."""
 
 from __future__ import annotations
 
@@ -14,8 +15,8 @@ from sqlalchemy import exists, func, select
 from app.catalog.models import Release, Status, Track
 from app.core import clock
 from app.core.db import db
-from app.discovery import als, signal, vectors
-from app.discovery.models import FACTORS, AccountVector, Event, RecommenderModel, ReleaseVector
+from app.discovery import als, signal, tastes, vectors
+from app.discovery.models import FACTORS, AccountVector, Event, Mode, RecommenderModel, ReleaseVector
 from app.licenses import queries as licenses
 
 # Cosine distance (0 to 2) up to which two releases are said to have the same fans.
@@ -24,21 +25,22 @@ _NEAR = 0.6
 
 def popular(limit: int, account_id: str | None = None) -> list[Release]:
     """What people do most of late (weights of `signal`, halved every HALF_LIFE_DAYS), then what is newest."""
-    return _popular(limit, _owned(account_id))
+    return _popular(limit, _kept_off(account_id))
 
 
 def for_you(account_id: str, limit: int) -> list[Release]:
-    """What the person may like best, filled up with what is popular; for one of whom nothing is known, all of it."""
-    owned = _owned(account_id)
-    model = active_model()
+    """What the person may like best, filled up with what is popular; for one of whom nothing is known, or who has
+    recommendations off, all of it."""
+    kept_off = _kept_off(account_id)
+    model = active_model() if tastes.mode(account_id) != Mode.OFF else None
     vector = _taste(model, account_id) if model else None
     liked: list[Release] = []
     if model and vector is not None:
-        found = vectors.nearest(model, vector, limit, Release.id.not_in(owned))
+        found = vectors.nearest(model, vector, limit, Release.id.not_in(kept_off))
         liked = _releases([one for one, distance in found if distance < 0])
     if len(liked) == limit:
         return liked
-    return liked + _popular(limit - len(liked), owned | {release.id for release in liked})
+    return liked + _popular(limit - len(liked), kept_off | {release.id for release in liked})
 
 
 def fans_also_bought(release_id: str, account_id: str | None, limit: int) -> list[Release]:
@@ -51,7 +53,7 @@ def fans_also_bought(release_id: str, account_id: str | None, limit: int) -> lis
     )
     if vector is None:
         return []
-    others = Release.id.not_in(_owned(account_id) | {release_id})
+    others = Release.id.not_in(_kept_off(account_id) | {release_id})
     found = vectors.nearest(model, vector, limit, others, near=vectors.Near.ANGLE)
     return _releases([one for one, distance in found if distance <= _NEAR])
 
@@ -65,7 +67,7 @@ def heat_of_releases() -> dict[str, float]:
     until = model.settings["until_event"] if model else 0
     fresh = (
         select(Event.release_id, signal.heat(now))
-        .where(signal.stands(), signal.lately(now), Event.id > until)
+        .where(signal.counts(), signal.lately(now), Event.id > until)
         .group_by(Event.release_id)
     )
     found: dict[str, float] = {}
@@ -78,7 +80,7 @@ def heat_of_releases() -> dict[str, float]:
 
 
 def _popular(limit: int, excluded: Collection[str]) -> list[Release]:
-    heat = heat_of_releases()
+    heat = {release_id: heat for release_id, heat in heat_of_releases().items() if heat > 0}
     shown = select(Release.id).where(Release.status == Status.PUBLISHED, Release.id.not_in(excluded))
     hot = set(db.session.scalars(shown.where(Release.id.in_(heat))))
     ranked = sorted(hot, key=lambda one: (-heat[one], one))[:limit]
@@ -106,20 +108,19 @@ def models() -> list[RecommenderModel]:
 
 
 def _taste(model: RecommenderModel, account_id: str) -> als.Vectors | None:
-    """The person's vector: the trained one, or one folded in where they did something that training didn't see."""
+    """The person's vector: the trained one, or one folded in where training didn't see all they did, or saw what is
+    not to count any more (then `choices` deleted it)."""
     since = exists().where(Event.account_id == account_id, Event.id > model.settings["until_event"])
-    if not db.session.scalar(select(since)):
-        return db.session.scalar(
-            select(AccountVector.vector).where(
-                AccountVector.model_id == model.id, AccountVector.account_id == account_id
-            )
-        )
+    trained = db.session.scalar(
+        select(AccountVector.vector).where(AccountVector.model_id == model.id, AccountVector.account_id == account_id)
+    )
+    if trained is not None and not db.session.scalar(select(since)):
+        return trained
+    liked = signal.likes_of(account_id, clock.now()).subquery()
     query = (
-        select(ReleaseVector.vector, signal.preference())
-        .join(Event, Event.release_id == ReleaseVector.release_id)
-        .where(ReleaseVector.model_id == model.id, Event.account_id == account_id, signal.stands())
-        .group_by(ReleaseVector.model_id, ReleaseVector.release_id)
-        .having(signal.preference() > 0)
+        select(ReleaseVector.vector, liked.c.liked)
+        .join(liked, liked.c.release_id == ReleaseVector.release_id)
+        .where(ReleaseVector.model_id == model.id)
     )
     rows = db.session.execute(query).all()
     if not rows:
@@ -144,6 +145,11 @@ def _gram(model_id: str) -> NDArray[np.float64]:
         stacked = np.array(part, dtype=np.float64)
         made += stacked.T @ stacked
     return made
+
+
+def _kept_off(account_id: str | None) -> set[str]:
+    """What no shelf shows the person: theirs already, or not to be shown again."""
+    return _owned(account_id) | tastes.hidden(account_id)
 
 
 def _owned(account_id: str | None) -> set[str]:

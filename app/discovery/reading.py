@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sqlalchemy import CHAR, REAL, Select, cast, collate, select, text
 
 from app.catalog.models import Release, Status
+from app.core import clock
 from app.core.db import db
 from app.discovery import copying, signal
 from app.discovery.models import Event
@@ -29,18 +30,17 @@ _AT_ONCE = 1 << 18
 
 
 def preferences(until: int) -> Select[tuple[str, str, float]]:
-    """(account id, release id, r > 0) by the events that stand, of published releases, up to that id.
+    """(account id, release id, r > 0 of now) by the events that count, of published releases, up to that id.
 
     Ordered by account, as bytes are and not as the database's collation would have it.
     """
+    liked = signal.preference(clock.now())
     summed = (
-        select(
-            collate(Event.account_id, "C").label("person_id"), Event.release_id, signal.preference().label("preference")
-        )
+        select(collate(Event.account_id, "C").label("person_id"), Event.release_id, liked.label("preference"))
         .join(Release, Release.id == Event.release_id)
-        .where(signal.stands(), Event.id <= until, Release.status == Status.PUBLISHED)
+        .where(signal.counts(), signal.welcome(), Event.id <= until, Release.status == Status.PUBLISHED)
         .group_by(Event.account_id, Event.release_id)
-        .having(signal.preference() > 0)
+        .having(liked > 0)
         .subquery()
     )
     return select(

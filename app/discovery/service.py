@@ -7,12 +7,13 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from sqlalchemy import delete, exists, func, select
+from sqlalchemy import delete, exists, func, or_, select, text
 
+from app.accounts.models import Account
 from app.core import clock
 from app.core.db import db
 from app.discovery import als, promotion, queries, reading, signal, vectors
-from app.discovery.models import FACTORS, Event, EventKind, RecommenderModel
+from app.discovery.models import FACTORS, AccountVector, Event, EventKind, RecommenderModel, Taste
 from app.recommender.device import Device
 
 KEPT_MODELS = 2
@@ -37,16 +38,17 @@ def record(
     value: float = 1.0,
     at: datetime | None = None,
 ) -> Event:
-    """Append one event within the open transaction. `value` is how much of it: the share of a track played, 0 to 1.
+    """Append one event within the open transaction, as it is; what happens in the shop goes through `events`.
 
-    `at` (aware) dates an event that happened earlier, for imported history.
+    `value` is how much of it, 0 to 1: the share of a track played; a rating goes down to -1. `at` (aware) dates an
+    event that happened earlier, for imported history.
     """
     event = Event(
         account_id=account_id,
         release_id=release_id,
         kind=EventKind(kind),
         track_id=track_id,
-        value=min(max(value, 0.0), 1.0),
+        value=min(max(value, -1.0 if kind == EventKind.RATING else 0.0), 1.0),
         at=at or clock.now(),
     )
     db.session.add(event)
@@ -54,9 +56,14 @@ def record(
 
 
 def is_stale() -> bool:
-    """Whether anything happened since the active model was trained."""
+    """Whether anything happened since the active model was trained, or somebody took back what it learned from."""
     model = queries.active_model()
-    return model is None or bool(db.session.scalar(select(exists().where(Event.id > model.settings["until_event"]))))
+    if model is None:
+        return True
+    happened = exists().where(Event.id > model.settings["until_event"])
+    changed = exists().where(Taste.changed_at > model.created_at)
+    left = exists().where(Account.closed_at > model.created_at)
+    return bool(db.session.scalar(select(or_(happened, changed, left))))
 
 
 def train(most_factors: int = FACTORS, device: Device = "auto") -> RecommenderModel:
@@ -67,11 +74,13 @@ def train(most_factors: int = FACTORS, device: Device = "auto") -> RecommenderMo
     """
     started = perf_counter()
     db.session.execute(select(func.pg_advisory_xact_lock(_TRAINING_LOCK)))
+    began = clock.now()
     until = db.session.scalar(select(func.max(Event.id))) or 0
     given = reading.interactions(until)
     factors = als.factorise(given, most_factors=min(most_factors, FACTORS), device=device)
-    model = _keep(factors, until, iterations=als.ITERATIONS, seconds=round(perf_counter() - started, 3))
+    model = _keep(factors, until, began, iterations=als.ITERATIONS, seconds=round(perf_counter() - started, 3))
     promotion.promote_if_better(model, given, unproven=True)
+    _leave_out(began)
     _prune()
     return model
 
@@ -82,13 +91,33 @@ def adopt(release_ids: list[str], releases: als.Vectors, origin: str) -> Recomme
     It isn't used: whether it is any better than the one in use is for `promotion.promote_if_better` to find out.
     """
     db.session.execute(select(func.pg_advisory_xact_lock(_TRAINING_LOCK)))
+    began = clock.now()
     until = db.session.scalar(select(func.max(Event.id))) or 0
     factors = als.people_of(reading.interactions(until), release_ids, releases)
-    return _keep(factors, until, origin=origin)
+    model = _keep(factors, until, began, origin=origin)
+    _leave_out(began)
+    return model
 
 
-def _keep(factors: als.Factors | None, until: int, **facts: Any) -> RecommenderModel:
+def _leave_out(began: datetime) -> None:
+    """Take out the vectors of people who changed their mind, or went, while the training ran.
+
+    Whoever does so from here on waits for this transaction to end, and then deletes the vector themselves
+    (`choices`): a change is written to `taste` first. Nothing that such a change deletes is locked before this.
+    """
+    db.session.execute(text("LOCK TABLE taste IN SHARE MODE"))
+    changed = select(Taste.account_id).where(Taste.changed_at >= began)
+    gone = select(Account.id).where(Account.closed_at >= began)
+    db.session.execute(
+        delete(AccountVector)
+        .where(or_(AccountVector.account_id.in_(changed), AccountVector.account_id.in_(gone)))
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _keep(factors: als.Factors | None, until: int, began: datetime, **facts: Any) -> RecommenderModel:
     model = RecommenderModel(
+        created_at=began,  # what people decide from here on, it may not have heard of
         active=False,
         settings={
             "factors": factors.releases.shape[1] if factors else 0,
@@ -117,8 +146,9 @@ def _heat(until: int) -> dict[str, float]:
     heat = signal.heat(now)
     query = (
         select(Event.release_id, heat)
-        .where(signal.stands(), signal.lately(now), Event.id <= until)
+        .where(signal.counts(), signal.lately(now), Event.id <= until)
         .group_by(Event.release_id)
+        .having(heat > 0)
         .order_by(heat.desc())
         .limit(KEPT_HOT)
     )

@@ -13,7 +13,7 @@ from app.core import ids, queue
 from app.core.db import db
 from app.core.errors import Conflict, Forbidden, NotFound
 from app.core.i18n import locale_code
-from app.discovery import service as discovery
+from app.discovery import events
 from app.discovery.models import EventKind
 from app.downloads import naming
 from app.downloads.archive import Member, fingerprint
@@ -90,7 +90,7 @@ def licensed(account_id: str, release_id: str) -> Licensed:
 def note_download(account_id: str, release_id: str, track_ids: list[str], track_id: str | None = None) -> None:
     """Note on the licenses of these tracks that they were used for good, and tell the event log."""
     licenses.note_download(account_id, track_ids)
-    discovery.record(account_id, release_id, EventKind.DOWNLOAD, track_id=track_id)
+    events.note(account_id, release_id, EventKind.DOWNLOAD, track_id=track_id)
 
 
 def archive_of(part: Licensed, format_name: str) -> Archive | None:

@@ -19,7 +19,7 @@ from app.core import clock, codes, ids
 from app.core.db import db
 from app.core.errors import Conflict, WavecrateError
 from app.core.money import Money
-from app.discovery import service as discovery
+from app.discovery import events
 from app.discovery.models import EventKind
 from app.ledger import queries as ledger
 from app.ledger.models import Book, EntryKind
@@ -291,7 +291,7 @@ def _learn(claim: Claim, account: Account, standing: set[str]) -> None:
     for line in lines_of(claim):
         if any(key in standing for key, _release, _track in line.grants):
             for release in line.offer.releases:
-                discovery.record(account.id, release.id, EventKind.PURCHASE, track_id=line.offer.track_id)
+                events.note(account.id, release.id, EventKind.PURCHASE, track_id=line.offer.track_id)
 
 
 def _moment(on: date | None, now: datetime) -> datetime:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from app.core.db import db
-from app.discovery import service as discovery
+from app.discovery import events
 from app.discovery.models import EventKind
 from app.ledger import queries as ledger
 from app.ledger.models import Book
@@ -56,7 +56,7 @@ def apply(order: Order) -> None:
         changed = [licenses.set_standing(key, stands, reason) for key, _release, _track in line.grants]
         if any(changed) and order.account_id is not None and not line.is_gift:
             kind = EventKind.PURCHASE if stands else EventKind.REFUND
-            discovery.record(order.account_id, line.offer.subject_release.id, kind, track_id=line.offer.track_id)
+            events.note(order.account_id, line.offer.subject_release.id, kind, track_id=line.offer.track_id)
     db.session.flush()
 
 

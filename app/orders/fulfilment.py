@@ -12,7 +12,7 @@ from app.cart import service as carts
 from app.catalog.models import OfferKind
 from app.core import clock
 from app.core.db import db
-from app.discovery import service as discovery
+from app.discovery import events
 from app.discovery.models import EventKind
 from app.licenses import service as licenses
 from app.licenses.models import License
@@ -93,7 +93,7 @@ def _grant(order: Order) -> None:
             licenses.grant(owner, release_id=release_id, track_id=track_id, grant_key=key, rental=rental)
         if owner is not None:
             for release in line.offer.releases:
-                discovery.record(owner, release.id, EventKind.PURCHASE, track_id=line.offer.track_id)
+                events.note(owner, release.id, EventKind.PURCHASE, track_id=line.offer.track_id)
     carts.clear_bought(order.account_id, order.email, [(line.offer, line.gift_to) for line in order.lines])
     db.session.flush()
     claims.make_for(order)

@@ -114,7 +114,7 @@ def media(token: str, rest: str) -> Response:
 @blueprint.post("/plays/<session_id>/progress")
 @access(Access.SIGNED_IN)
 def progress(session_id: str) -> Any:
-    """Take `{position_ms, played_ms?, ended?}`; answer where the next play will begin."""
+    """Take `{position_ms, played_ms?, ended?, skipped?}`; answer where the next play will begin."""
     said = request.get_json(silent=True)
     said = said if isinstance(said, dict) else {}
     with transaction():
@@ -124,6 +124,7 @@ def progress(session_id: str) -> Any:
             position_ms=_milliseconds(said.get("position_ms")),
             played_ms=None if said.get("played_ms") is None else _milliseconds(said["played_ms"]),
             ended=said.get("ended") is True,
+            skipped=said.get("skipped") is True,
         )
     return jsonify(position_ms=position)
 

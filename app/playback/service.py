@@ -15,7 +15,7 @@ from app.core import clock
 from app.core.db import db
 from app.core.errors import Conflict, Forbidden, NotFound
 from app.core.i18n import locale_code
-from app.discovery import service as discovery
+from app.discovery import events
 from app.discovery.models import EventKind
 from app.licenses import service as licenses
 from app.licenses.models import Use
@@ -31,6 +31,10 @@ _TAIL_MS = 5_000
 # How much of a track must have played for the event log to hear of it. Each step is told once per play, as the
 # share gained since the step before, so the events of one play add up to the share that was reached.
 _STEPS = (0.1, 0.5, 0.9)
+# From here on it was heard to its end: films have credits, tracks their fading out.
+_FINISHED = 0.9
+# Who goes on to the next one before so much of it was heard has skipped it.
+_SKIPPED = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +94,18 @@ def content_key(signed: signing.SignedPath, account_id: str | None) -> bytes:
 
 
 def progress(
-    session_id: str, account_id: str, *, position_ms: int, played_ms: int | None = None, ended: bool = False
+    session_id: str,
+    account_id: str,
+    *,
+    position_ms: int,
+    played_ms: int | None = None,
+    ended: bool = False,
+    skipped: bool = False,
 ) -> int:
     """Note how far a play has come; return where the next one will begin (ms).
 
-    `played_ms` is how much was really heard, where the player counts it; else the position stands for it.
+    `played_ms` is how much was really heard, where the player counts it; else the position stands for it. `skipped`:
+    the person went on to the next one; leaving a track for anything else says nothing against it.
     Raises NotFound where the play is not this person's, Forbidden once the license has ended.
     """
     session = db.session.scalars(
@@ -112,11 +123,25 @@ def progress(
     heard = (length if ended else position) if played_ms is None else played_ms
     share = max(0.0, min(heard / length, 1.0)) if length else float(ended)
     told = share if ended else max((step for step in _STEPS if share >= step), default=0.0)
-    if told > session.played_share and licenses.holds(account_id, track.id):  # an editor's listening is no taste
-        gained = told - session.played_share
-        discovery.record(account_id, track.release_id, EventKind.PLAY, track_id=track.id, value=gained)
-        session.played_share = told
+    if licenses.holds(account_id, track.id):  # an editor's listening is no taste
+        _tell(session, track, told, skipped=skipped and share < _SKIPPED)
     return position
+
+
+def _tell(session: PlaySession, track: Track, told: float, *, skipped: bool) -> None:
+    """Let the event log hear of what is new in this play: how much of it, that it was heard out, or skipped."""
+
+    def note(kind: EventKind, value: float = 1.0) -> None:
+        events.note(session.account_id, track.release_id, kind, track_id=track.id, value=value)
+
+    before = session.played_share
+    if told > before:
+        note(EventKind.PLAY, told - before)
+        session.played_share = told
+        if before < _FINISHED <= told:
+            note(EventKind.FINISH)
+    if skipped:
+        note(EventKind.SKIP)
 
 
 def forget_ended(before: datetime) -> int:

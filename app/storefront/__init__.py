@@ -2,5 +2,5 @@
 
 Owns: no table. Called by: nobody.
 May call: catalog, licenses, media, discovery, playback, cart, orders, accounts, core.
-Never: writes.
+Never: writes, but for telling discovery which release was looked at.
 """

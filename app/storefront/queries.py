@@ -13,6 +13,8 @@ from app.catalog import rights
 from app.catalog.models import Genre, Kind, Offer, Release, Track
 from app.core.db import db
 from app.discovery import queries as discovery
+from app.discovery import tastes
+from app.discovery.models import Mode, Opinion
 from app.licenses import queries as licenses
 from app.licenses.models import License
 from app.licenses.queries import Owned
@@ -26,11 +28,13 @@ LEFT_OFF = 3
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The front of the shop. `personal` says whether `chosen` is for this person or what is popular."""
+    """The front of the shop. `personal` says whether `chosen` is for this person or what is popular; `to_be_asked`,
+    whether they are still to say if what they play and view may shape it."""
 
     featured: Release | None
     chosen: list[Release]
     personal: bool
+    to_be_asked: bool
     music: list[Release]
     films: list[Release]
     genres: list[Genre]
@@ -52,6 +56,7 @@ class ReleasePage:
     also: list[Release]
     owned_releases: set[str] = field(default_factory=set)
     wished: bool = False
+    opinion: Opinion | None = None
     bundles: list[Offer] = field(default_factory=list)
     may_play: set[str] = field(default_factory=set)
     rented: License | None = None
@@ -106,9 +111,11 @@ class Library:
 
 
 def home(account_id: str | None) -> Home:
-    """The front page; drafts and what the person owns stay off the shelf that is chosen for them."""
-    music = catalog.newest(SHELF + 1, Kind.AUDIO)
-    films = catalog.newest(3, Kind.FILM)
+    """The front page. What the person asked not to be shown is on no shelf; drafts and what they own stay off the one
+    that is chosen for them."""
+    hidden = tastes.hidden(account_id)
+    music = catalog.newest(SHELF + 1, Kind.AUDIO, without=hidden)
+    films = catalog.newest(3, Kind.FILM, without=hidden)
     chosen = discovery.for_you(account_id, SHELF + 1) if account_id else discovery.popular(SHELF + 1)
     featured = next(iter([*music, *films]), None)
 
@@ -118,7 +125,8 @@ def home(account_id: str | None) -> Home:
     return Home(
         featured=featured,
         chosen=beside(chosen),
-        personal=account_id is not None,
+        personal=account_id is not None and tastes.mode(account_id) != Mode.OFF,
+        to_be_asked=tastes.to_be_asked(account_id),
         music=beside(music),
         films=films,
         genres=catalog.genres(),
@@ -141,6 +149,7 @@ def release_page(release: Release, account_id: str | None) -> ReleasePage:
         also=discovery.fans_also_bought(release.id, account_id, SHELF),
         owned_releases=licenses.owned_release_ids(account_id),
         wished=wishlist.is_wished(account_id, release.id),
+        opinion=tastes.opinion(account_id, release.id),
         bundles=[bundle for bundle in catalog.bundles(release.id) if bundle.on_sale],
         may_play=licenses.playable_track_ids(account_id) & set(ids),
         rented=licenses.rentals(account_id).get(release.id),

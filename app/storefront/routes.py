@@ -14,9 +14,13 @@ from app.cart import visitor
 from app.catalog import queries as catalog
 from app.catalog.models import Kind, OfferKind
 from app.core.auth import Access, Permission, access, may
+from app.core.db import transaction
 from app.core.errors import NotFound
 from app.core.store import settings
+from app.discovery import events
 from app.discovery import queries as discovery
+from app.discovery.looking import looked_at
+from app.discovery.models import EventKind
 from app.licenses import queries as licenses
 from app.orders import queries as orders
 from app.storefront import queries
@@ -177,6 +181,9 @@ def release(release_id: str) -> str:
     found = queries.visible_release(release_id, current_user if current_user.is_authenticated else None)
     if found is None:
         raise NotFound(_("This release is not on sale. Search for it: it may have a new address."))
+    if current_user.is_authenticated and found.is_published and looked_at(request):
+        with transaction():
+            events.note(current_user.id, found.id, EventKind.VIEW)
     return render_template(
         "storefront/release.html",
         page=queries.release_page(found, _account_id()),

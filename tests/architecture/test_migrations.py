@@ -5,8 +5,13 @@ from __future__ import annotations
 import psycopg
 import pytest
 from alembic import command
+from flask import Flask
+from support import rows
 
 from app.core import migrate
+from app.core.db import db
+from app.discovery import service as discovery
+from app.discovery.models import EventKind
 from app.settings import Settings
 
 
@@ -32,6 +37,23 @@ def test_down_leaves_nothing_and_up_brings_everything_back(settings: Settings) -
     assert _tables(settings) == {"alembic_version"}
     migrate.upgrade(settings.sqlalchemy_url)
     assert _tables(settings) == before
+
+
+def test_plays_from_before_anybody_was_asked_wait_for_an_answer(app: Flask, settings: Settings) -> None:
+    listener, buyer, release = rows.account(), rows.account(), rows.release()
+    for person, kind in ((listener, "view"), (listener, "dismiss"), (buyer, "purchase")):
+        discovery.record(person.id, release.id, EventKind(kind))
+    db.session.commit()
+    db.session.remove()
+    db.engine.dispose()
+    migrate.downgrade(settings.sqlalchemy_url, "0013")
+    migrate.upgrade(settings.sqlalchemy_url)
+    with psycopg.connect(settings.libpq_url) as connection:
+        assert connection.execute("SELECT account_id, mode, listening FROM taste").fetchall() == [
+            (listener.id, "on", None)
+        ]
+        kinds = connection.execute("SELECT kind FROM event ORDER BY id").fetchall()
+        assert kinds == [("view",), ("purchase",)]  # what there was no word for is lost on the way down
 
 
 @pytest.mark.parametrize("revision", ["0001"])

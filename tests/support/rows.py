@@ -13,6 +13,7 @@ from app.accounts.models import Account, AccountSession, Role
 from app.catalog.models import Artist, Kind, Release, Status, Track
 from app.core import clock
 from app.core.db import db
+from app.discovery.models import Mode, Taste
 from app.licenses.models import License
 from app.media.models import Master, Rendition, RenditionKind, StreamKey
 from media_store import keys
@@ -26,6 +27,14 @@ def account(name: str = "Ada") -> Account:
     """A person who can be signed in with `sign_in`; the password hash matches no password."""
     made = Account(email=f"person{next(_numbers)}@example.org", name=name, password_hash="!")
     db.session.add(made)
+    db.session.commit()
+    return made
+
+
+def consenting(name: str = "Ada") -> Account:
+    """A person who lets what they play and view shape their recommendations."""
+    made = account(name)
+    db.session.add(Taste(account_id=made.id, mode=Mode.ON, listening=True))
     db.session.commit()
     return made
 

@@ -23,6 +23,7 @@ const choices = new Choices(part(".player__choices"), seekTo);
 
 const STEP_SECONDS = 10;
 const REPORT_SECONDS = 10;
+const PREVIEW_HEARD = 10; // seconds, or all of a shorter one
 const PREVIOUS_RESTARTS_AFTER = 3; // seconds into a track, "previous" means "from the start"
 
 let media = audio; // the element that sounds: the bar's own, or a film's
@@ -31,6 +32,7 @@ let queue = []; // the release's playable tracks, as they stood when play was pr
 let at = -1;
 let play = null; // what the shop answered for the present track
 let preview = null; // the address of the running preview
+let previewing = null; // its track, until the shop was told that it was heard
 let renewed = false; // one renewal per failure: a second one in a row is a real failure
 let reportedAt = 0;
 let heard = 0; // seconds of this play that really sounded: jumps don't count
@@ -69,6 +71,7 @@ async function togglePreview(button) {
   const row = button.closest("[data-track]");
   const release = button.closest("[data-release]")?.dataset ?? {};
   preview = button.dataset.preview;
+  previewing = row?.dataset.track ?? null;
   queue = [];
   show({ title: row?.dataset.title ?? release.title, artist: row?.dataset.artist ?? release.artist, cover: release.cover, href: release.href });
   setMode("preview");
@@ -147,6 +150,7 @@ function leave() {
   media = audio;
   play = null;
   preview = null;
+  previewing = null;
   at = -1;
   setMessage("");
   showTime(0, 0);
@@ -208,7 +212,14 @@ function close() {
   setState("idle");
 }
 
-const actions = { toggle, next, previous, mute, close };
+/** The listener goes on by hand: they may have skipped this one, which the shop judges by how much was heard. */
+function skip() {
+  if (at < 0 || at + 1 >= queue.length) return;
+  report(false, { skipped: true });
+  next();
+}
+
+const actions = { toggle, next: skip, previous, mute, close };
 bar.addEventListener("click", (event) => {
   const action = event.target.closest("[data-action]")?.dataset.action;
   if (action) actions[action]();
@@ -219,8 +230,8 @@ volume.addEventListener("input", () => {
   media.muted = false;
   showVolume();
 });
-bindKeys({ toggle, next, previous, mute, seekBy, step: STEP_SECONDS, active: () => bar.dataset.mode !== "none" });
-const session = mediaSession({ toggle, next, previous, seekTo, seekBy, step: STEP_SECONDS });
+bindKeys({ toggle, next: skip, previous, mute, seekBy, step: STEP_SECONDS, active: () => bar.dataset.mode !== "none" });
+const session = mediaSession({ toggle, next: skip, previous, seekTo, seekBy, step: STEP_SECONDS });
 
 // ---- What the element says ------------------------------------------------------------------------------------------
 
@@ -242,6 +253,7 @@ function listen(element) {
     clockedAt = element.currentTime;
     if (step > 0 && step < 2) heard += step;
     showTime(element.currentTime, lengthOf());
+    if (element.currentTime >= PREVIEW_HEARD) previewHeard();
     if (Math.abs(element.currentTime - reportedAt) >= REPORT_SECONDS) report(false);
   });
   on("durationchange", () => showTime(element.currentTime, lengthOf()));
@@ -250,6 +262,7 @@ function listen(element) {
   on("ended", () => {
     setState("ended");
     report(true);
+    previewHeard();
     if (at + 1 < queue.length) next();
   });
   on("error", () => {
@@ -264,14 +277,19 @@ function lengthOf() {
   return (play?.duration_ms ?? 0) / 1000;
 }
 
-function report(ended) {
-  if (!play || !media.currentTime) return;
+function report(ended, more = {}) {
+  if (!play || !(media.currentTime || more.skipped)) return;
   reportedAt = media.currentTime;
   shop.reportProgress(
     play.session,
-    { position_ms: Math.round(media.currentTime * 1000), played_ms: Math.round(heard * 1000), ended },
+    { position_ms: Math.round(media.currentTime * 1000), played_ms: Math.round(heard * 1000), ended, ...more },
     csrfToken(),
   );
+}
+
+function previewHeard() {
+  if (previewing) shop.reportPreview(previewing, csrfToken());
+  previewing = null;
 }
 
 addEventListener("pagehide", () => report(false));
@@ -385,6 +403,12 @@ document.addEventListener("htmx:afterSwap", mark); // a piece of the page came a
 document.addEventListener("play", (event) => {
   // Two things never sound at once.
   if (event.target.matches?.("[data-film-preview]") && !media.paused) media.pause();
+}, true);
+document.addEventListener("timeupdate", ({ target }) => {
+  if (!target.matches?.("[data-film-preview]") || target.dataset.heard) return;
+  if (target.currentTime < PREVIEW_HEARD && !target.ended) return;
+  target.dataset.heard = "true";
+  shop.reportPreview(target.dataset.filmPreview, csrfToken());
 }, true);
 pageChanged();
 showVolume();

@@ -34,7 +34,19 @@ from app.pricing.coupons import CouponWish, Customer
 from app.wishlist import service as wishes
 
 PASSWORD = "a quiet harbour"
-PARTS = {"account", "activity", "cart", "coupons", "gifts", "letters", "licenses", "orders", "plays", "wishlist"}
+PARTS = {
+    "account",
+    "activity",
+    "cart",
+    "coupons",
+    "gifts",
+    "letters",
+    "licenses",
+    "orders",
+    "plays",
+    "taste",
+    "wishlist",
+}
 
 
 @pytest.fixture
@@ -175,8 +187,10 @@ def test_every_room_that_names_an_account_tells_what_it_holds(app: Flask) -> Non
         "event",
         "letter",
         "license",
+        "opinion",
         "play_session",
         "resume_position",
+        "taste",
         "wish",
     }
     # For whom a coupon is: told, and kept, for without it the coupon would be for everybody.

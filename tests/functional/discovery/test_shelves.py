@@ -27,6 +27,19 @@ def test_popular_is_what_was_done_most_of_late_then_the_newest(app: Flask) -> No
     assert queries.popular(10)[2:] == [newest, quiet]
 
 
+def test_what_people_only_turn_away_from_is_not_popular(app: Flask) -> None:
+    turned_down, liked, newest = rows.release("Turned down"), rows.release("Liked"), rows.release("Newest")
+    for person in (rows.account(), rows.account()):
+        service.record(person.id, turned_down.id, EventKind.VIEW)
+        service.record(person.id, turned_down.id, EventKind.DISMISS)
+    service.record(person.id, liked.id, EventKind.VIEW)
+    db.session.commit()
+    assert queries.popular(3) == [liked, newest, turned_down]
+    with transaction():
+        service.train()
+    assert queries.popular(3) == [liked, newest, turned_down]
+
+
 def test_popular_goes_on_from_what_the_last_training_counted(app: Flask) -> None:
     first, second = rows.release("First"), rows.release("Second")
     ada = rows.account()

@@ -49,7 +49,7 @@ class Shop:
 @pytest.fixture
 def shop(app: Flask, client: FlaskClient, store: S3Store) -> Shop:
     release = rows.release("Tides", tracks=2, title_zh="潮汐", artist_zh="海潮")
-    owner, stranger = rows.account("Ada"), rows.account("Bo")
+    owner, stranger = rows.consenting("Ada"), rows.account("Bo")
     stream = rows.stream(release.tracks[0], store, KEY)
     grant_key = rows.own(owner, release=release)
     rows.sign_in(client, owner)
@@ -319,10 +319,13 @@ def test_the_next_play_begins_where_this_one_was_left(shop: Shop) -> None:
 
 
 def _told(shop: Shop) -> list[float]:
+    return [value for kind, value in _all_told(shop) if kind == "play"]
+
+
+def _all_told(shop: Shop) -> list[tuple[str, float]]:
     events = db.session.scalars(select(Event).where(Event.account_id == shop.owner.id).order_by(Event.id)).all()
-    assert {event.kind for event in events} <= {"play"}
     assert {event.track_id for event in events} <= {shop.track.id}
-    return [round(event.value, 3) for event in events]
+    return [(event.kind, round(event.value, 3)) for event in events]
 
 
 def test_the_event_log_hears_each_share_of_a_play_once(shop: Shop) -> None:
@@ -359,10 +362,55 @@ def test_skipping_to_the_end_is_not_listening(shop: Shop) -> None:
     assert _told(shop) == [0.02]
 
 
-def test_a_second_play_tells_again(shop: Shop) -> None:
-    for _ in range(2):
+def test_a_track_on_repeat_counts_once_in_half_an_hour(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(3):
         _progress(shop, _play(shop)["session"], position_ms=190_000)
-    assert _told(shop) == [0.9, 0.9]
+    assert _all_told(shop) == [("play", 0.9), ("finish", 1.0), ("play", 0.1)]
+    later = clock.now() + timedelta(minutes=31)
+    monkeypatch.setattr(clock, "now", lambda: later)
+    _progress(shop, _play(shop)["session"], position_ms=190_000)
+    assert _all_told(shop)[3:] == [("play", 0.9), ("finish", 1.0)]
+
+
+def test_two_windows_that_play_side_by_side_are_one_listening(shop: Shop) -> None:
+    """A track longer than half an hour can't be heard twice within its own length."""
+    shop.track.duration_ms = 3_600_000
+    db.session.commit()
+    first, second = _play(shop)["session"], _play(shop)["session"]
+    for session in (first, second):
+        _progress(shop, session, position_ms=1_900_000)
+    assert _told(shop) == [0.5, 0.5]
+    for session in (first, second):
+        _progress(shop, session, position_ms=3_500_000)
+    assert _told(shop) == [0.5, 0.5]
+
+
+def test_what_is_heard_out_is_finished_once(shop: Shop) -> None:
+    session = _play(shop)["session"]
+    _progress(shop, session, position_ms=120_000)
+    assert "finish" not in dict(_all_told(shop))
+    for _ in range(2):
+        _progress(shop, session, position_ms=200_000, ended=True)
+    assert [kind for kind, _value in _all_told(shop)] == ["play", "play", "finish"]
+
+
+def test_going_on_before_the_half_of_it_is_a_skip(shop: Shop) -> None:
+    left, late, skipped = _play(shop)["session"], _play(shop)["session"], _play(shop)["session"]
+    _progress(shop, left, position_ms=5_000)  # paused, closed, or gone to bed: nothing against it
+    _progress(shop, late, position_ms=120_000, skipped=True)
+    assert "skip" not in dict(_all_told(shop))
+    for _ in range(2):
+        _progress(shop, skipped, position_ms=5_000, skipped=True)
+    assert [kind for kind, _value in _all_told(shop)] == ["play", "skip"]
+
+
+def test_without_consent_a_play_tells_nothing(shop: Shop) -> None:
+    rows.own(shop.stranger, release=shop.release)
+    rows.sign_in(shop.client, shop.stranger)
+    session = _play(shop)["session"]
+    assert _progress(shop, session, position_ms=190_000, skipped=True).status_code == 200
+    assert db.session.scalar(select(func.count()).select_from(Event)) == 0
+    assert _play(shop)["position_ms"] == 190_000  # where they left off is theirs, and no taste
 
 
 def test_progress_is_the_players_own(app: Flask, shop: Shop) -> None:

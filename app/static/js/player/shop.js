@@ -24,12 +24,21 @@ export async function requestPlay(trackId, token) {
   return answer.json();
 }
 
-/** Says how far the listening came: {position_ms, played_ms, ended}. It may be lost; the next one says more. */
+/** Says how far the listening came: {position_ms, played_ms, ended, skipped}. It may be lost; the next one says more. */
 export function reportProgress(session, progress, token) {
-  fetch(`/plays/${encodeURIComponent(session)}/progress`, {
+  tell(`/plays/${encodeURIComponent(session)}/progress`, progress, token);
+}
+
+/** Says that the preview of a track was heard. */
+export function reportPreview(trackId, token) {
+  tell(`/tracks/${encodeURIComponent(trackId)}/previewed`, {}, token);
+}
+
+function tell(address, said, token) {
+  fetch(address, {
     method: "POST",
     headers: { Accept: "application/json", "Content-Type": "application/json", "X-CSRFToken": token },
-    body: JSON.stringify(progress),
+    body: JSON.stringify(said),
     keepalive: true,
   }).catch(() => {});
 }
