@@ -195,7 +195,7 @@ def test_people_are_folded_in_by_the_gram_that_training_kept(app: Flask) -> None
 
 
 def test_the_migration_keeps_a_model_in_use_both_ways(settings: Settings) -> None:
-    migrate.downgrade(settings.sqlalchemy_url, "0013")
+    migrate.downgrade(settings.sqlalchemy_url, "0015")
     ids = [f"{name:b<16}" for name in ("acc", "rel", "art", "mod", "big")]
     account, release, artist, model, big = ids
     with psycopg.connect(settings.libpq_url) as connection:
@@ -237,7 +237,7 @@ def test_the_migration_keeps_a_model_in_use_both_ways(settings: Settings) -> Non
             "CREATE INDEX hnsw_release_vector_product_x ON release_vector"
             " USING hnsw ((vector::halfvec(128)) halfvec_ip_ops)"
         )
-    migrate.downgrade(settings.sqlalchemy_url, "0013")
+    migrate.downgrade(settings.sqlalchemy_url, "0015")
     with psycopg.connect(settings.libpq_url) as connection:
         assert connection.execute("SELECT model_id, vector::real[] FROM release_vector").fetchall() == [
             (model, [float(i) for i in range(1, 65)])
