@@ -54,7 +54,11 @@ def _spark(folder: Path, numbers: list[int], vectors: np.ndarray) -> Path:
     return target
 
 
-def test_what_goes_out_is_what_training_reads(busy: dict[str, list[str]], tmp_path: Path) -> None:
+def test_what_goes_out_is_what_training_reads(
+    busy: dict[str, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now)
     told = exchange.export(tmp_path / "out")
     table = pq.read_table(tmp_path / "out" / "interactions.parquet")
     assert [(one.name, str(one.type)) for one in table.schema] == [

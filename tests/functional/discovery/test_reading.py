@@ -55,6 +55,10 @@ def _town(people: int, releases: int, events: int) -> None:
 def _added_up(until: int) -> dict[tuple[str, str], float]:
     """The same in plain words, from the session's rows: what `signal` and the query say, pair by pair."""
     refunded: dict[tuple[str, str], tuple] = {}
+    newest: dict[tuple[str, str, str], tuple] = {}
+    for event in db.session.scalars(select(Event)):
+        kind = event.account_id, event.release_id, event.kind
+        newest[kind] = max(newest.get(kind, (event.at, event.id)), (event.at, event.id))
     for event in db.session.scalars(select(Event).where(Event.kind == EventKind.REFUND)):
         pair = event.account_id, event.release_id
         refunded[pair] = max(refunded.get(pair, (event.at, event.id)), (event.at, event.id))
@@ -65,7 +69,11 @@ def _added_up(until: int) -> dict[tuple[str, str], float]:
         if event.release_id in published and (event.at, event.id) > refunded.get(
             pair, (clock.now().replace(year=1), 0)
         ):
-            found[pair] += signal.WEIGHTS[EventKind(event.kind)] * event.value
+            says = signal.SIGNALS[EventKind(event.kind)]
+            if says.replaces and newest[*pair, event.kind] != (event.at, event.id):
+                continue
+            age_days = (clock.now() - event.at) / timedelta(days=1)
+            found[pair] += says.weight * event.value * 0.5 ** (age_days / says.half_life_days)
     return {pair: r for pair, r in found.items() if r > 0}
 
 
@@ -73,6 +81,8 @@ def test_it_is_what_adding_up_gives(app: Flask, monkeypatch: pytest.MonkeyPatch)
     """In many small blocks, so that people and records are cut in two where a block ends."""
     monkeypatch.setattr(copying, "_BLOCK_ROWS", 3)
     monkeypatch.setattr(reading, "_AT_ONCE", 5)
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now)
     _town(people=13, releases=9, events=900)
     made = reading.interactions(_last())
     found, wanted = _pairs(made), _added_up(_last())
@@ -88,6 +98,8 @@ def test_it_is_what_adding_up_gives(app: Flask, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_one_large_block_gives_the_same_as_many(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now)
     _town(people=10, releases=8, events=300)
     whole = reading.interactions(_last())
     monkeypatch.setattr(copying, "_BLOCK_ROWS", 1)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from app.discovery import als, cold
+from app.recommender.interactions import Interactions
 
 COMMUNITIES, KNOWN, NEW, PEOPLE = 6, 40, 8, 60  # each but the first: of each community
 TOP = 20
@@ -75,7 +76,7 @@ def world(seed: int = 1, *, telling: float = 0.85) -> World:
     ]
     content = sparse.csr_matrix(sparse.hstack(parts) / np.sqrt(len(parts)), dtype=np.float32)
     pairs = [(f"{person:05}", f"{release:05}", 1.0) for person, release in zip(*np.nonzero(touched), strict=True)]
-    factors = als.factorise(pairs, most_factors=16)
+    factors = als.factorise(Interactions.of(pairs), most_factors=16)
     assert len(factors.account_ids) == len(of_person), "everybody did something"
     return World(of_release, of_person, touched, will, content, factors)
 
