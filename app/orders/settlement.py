@@ -180,15 +180,15 @@ def carry_out(refund_id: str) -> OrderRefund:
         if refund.state != RefundState.ASKED:
             return refund
         order_id, payment_id, amount = refund.order_id, refund.payment_id, refund.amount
-    refusal = ""
+    made, refusal = None, None
     try:
         made = gateway.refund(payment_id, amount, refund_id, order_id=order_id)
     except RefundRefused as error:
-        made, refusal = None, str(error)
+        refusal = str(error)
     seen = _look(None, payment_id)
     with transaction():
         order = _present(_effect(locked(order_id), seen))
-        if made is None:
+        if refusal is not None:
             refunds.refused(refund, order, refusal)
         else:
             refunds.carried_out(refund, order, made)
