@@ -16,6 +16,7 @@ from support.letter_samples import CONTEXTS, invoice_data
 from app.accounts.models import AccountSession, Role
 from app.core import queue
 from app.core.db import db, transaction
+from app.demo import check
 from app.letters import invoice, service
 from app.letters.models import Letter, LetterState
 from app.settings import Settings
@@ -54,6 +55,12 @@ def _staff(client: FlaskClient, role: Role = Role.ADMIN) -> AccountSession:
     person.role = role
     db.session.commit()
     return rows.sign_in(client, person)
+
+
+def test_the_check_of_the_demo_finds_a_letter_on_the_page(client: FlaskClient, receipt: str) -> None:
+    page = client.get("/outbox").text
+    assert check.letter_in(page, "ada@example.org") == f"/outbox/{receipt}"
+    assert check.letter_in(page, "nobody@example.org") is None
 
 
 def test_a_visitor_of_the_demo_finds_their_letter(client: FlaskClient, receipt: str) -> None:
