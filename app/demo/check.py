@@ -154,7 +154,8 @@ def _buy(walk: Run) -> str:
     offer = walk.release.offer
     assert offer is not None
     walk.post("/cart/items", page, data={"offer_id": offer.id})
-    payment = walk.post("/checkout", "/cart")
+    shown = dict(re.findall(r'name="(total|currency)" value="([^"]+)"', walk.get("/cart").text))
+    payment = walk.post("/checkout", "/cart", data=shown)
     expect(payment.ok and not payment.url.startswith(walk.base_url), f"checkout ended at {payment.url}")
     form = {"method": "card", "number": "4000 0000 0000 0002", "expiry": "12 / 34", "cvc": "123"}
     declined = walk.browser.post(payment.url, data=form, timeout=30)
