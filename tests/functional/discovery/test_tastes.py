@@ -223,12 +223,12 @@ def test_imported_history_counts_until_its_person_decides(town: Town) -> None:
 
 
 def test_while_paused_nothing_is_learned_and_the_shelf_stays(town: Town) -> None:
-    before = queries.for_you(town.ada.id, 5)
     _decide(choices.set_mode, town.ada.id, Mode.PAUSED)
+    before = [release for release in queries.for_you(town.ada.id, 6) if release != town.metal[0]][:5]
     town.buy(town.ada, town.metal[0])
     _decide(events.note, town.ada.id, town.metal[1].id, EventKind.WISHLIST)
     assert _log(town.ada) == [("purchase", 1.0)]
-    assert set(queries.for_you(town.ada.id, 5)) == set(before)
+    assert queries.for_you(town.ada.id, 5) == before
     _decide(choices.say, town.ada.id, before[0].id, Verdict.DISMISSED)
     assert before[0] not in queries.for_you(town.ada.id, 12)
     assert _log(town.ada) == [("purchase", 1.0)]
