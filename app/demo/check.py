@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import requests
+from flask import Flask
 from rich.console import Console
 from rich.markup import escape
 
@@ -69,11 +70,14 @@ def expect(true: bool, otherwise: str) -> None:
         raise Failed(otherwise)
 
 
-def run(base_url: str) -> bool:
-    """Walk through every step; print each with its time; return whether all went well."""
+def run(base_url: str, shop: Flask | None = None) -> bool:
+    """Walk through every step; print each with its time; return whether all went well.
+
+    `shop` is on the database and the store of the one at `base_url`; without it, it is made by the settings here.
+    """
     console = Console(highlight=False)
     width = max(len(step.__doc__ or "") for step in STEPS)
-    with create_app(load_settings()).app_context(), tempfile.TemporaryDirectory() as folder:
+    with (shop or create_app(load_settings())).app_context(), tempfile.TemporaryDirectory() as folder:
         walk = Run(base_url, Path(folder))
         for step in STEPS:
             began = time.monotonic()
