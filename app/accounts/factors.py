@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
 
 import pyotp
 from flask_babel import gettext as _
 from sqlalchemy import delete, exists, func, select
 
-from app.accounts import service
+from app.accounts import sealing, service
 from app.accounts.errors import BadAccount
 from app.accounts.models import Account, Passkey, RecoveryCode, Totp
 from app.accounts.notices import Notice
 from app.audit import service as audit
 from app.core import clock
 from app.core.db import db
+
+log = logging.getLogger(__name__)
 
 ISSUER = "Wavecrate"
 CODES = 10
@@ -52,16 +55,51 @@ def begin_totp(account: Account) -> Totp:
     present = totp(account.id)
     if present is not None and present.confirmed_at is not None:
         raise BadAccount(_("You have an app already. Remove it first."))
+    if present is not None and begun(present) is None:
+        present.secret = sealing.seal(pyotp.random_base32())
+        db.session.flush()
     if present is None:
-        present = Totp(account_id=account.id, secret=pyotp.random_base32(), made_at=clock.now(), last_step=0)
+        present = Totp(
+            account_id=account.id, secret=sealing.seal(pyotp.random_base32()), made_at=clock.now(), last_step=0
+        )
         db.session.add(present)
         db.session.flush()
     return present
 
 
-def setup_address(account: Account, held: Totp) -> str:
+def begun(held: Totp | None) -> str | None:
+    """The secret of an app that was begun and doesn't count yet; None where there is none, or it can't be read."""
+    if held is None or held.confirmed_at is not None:
+        return None
+    try:
+        return secret_of(held)
+    except sealing.Unreadable:
+        return None
+
+
+def setup_address(account: Account, secret: str) -> str:
     """What an authenticator app opens to take the secret over (otpauth://)."""
-    return pyotp.TOTP(held.secret).provisioning_uri(name=account.email, issuer_name=ISSUER)
+    return pyotp.TOTP(secret).provisioning_uri(name=account.email, issuer_name=ISSUER)
+
+
+def secret_of(held: Totp) -> str:
+    """The app's secret, base32; raises `sealing.Unreadable`."""
+    return held.secret if _is_plain(held.secret) else sealing.unseal(held.secret)
+
+
+def seal_anew() -> int:
+    """Seal what is not sealed under the key of today; return how many were. What nothing opens any more stays."""
+    count = 0
+    for held in db.session.scalars(select(Totp).with_for_update(skip_locked=True)):
+        if _is_plain(held.secret) or not sealing.is_fresh(held.secret):
+            try:
+                held.secret = sealing.seal(secret_of(held))
+            except sealing.Unreadable:
+                log.warning("the authenticator app of account %s was sealed under a lost key", held.account_id)
+                continue
+            count += 1
+    db.session.flush()
+    return count
 
 
 def confirm_totp(account: Account, code: str) -> list[str]:
@@ -153,10 +191,18 @@ def new_codes(account: Account) -> list[str]:
     return ["-".join(code[at : at + 4] for at in range(0, 16, 4)) for code in made]
 
 
+def _is_plain(secret: str) -> bool:
+    """Whether it was kept before secrets were sealed: base32 has no lower case, and what is sealed has."""
+    return secret.isupper()
+
+
 def _opens(held: Totp, code: str) -> bool:
     """Whether the code is of this moment's step, or the one before or after, and of a later one than was used last."""
     now = int(clock.now().timestamp())
-    generator = pyotp.TOTP(held.secret)
+    try:
+        generator = pyotp.TOTP(secret_of(held))
+    except sealing.Unreadable:
+        return False  # recovery codes and passkeys still open
     typed = "".join(code.split()).encode()
     for drift in range(-_DRIFT, _DRIFT + 1):
         step = now // _STEP + drift

@@ -128,7 +128,7 @@ class Totp(Model):
     __tablename__ = "account_totp"
 
     account_id: Mapped[str] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"), primary_key=True)
-    secret: Mapped[str] = mapped_column(String(64), doc="base32")
+    secret: Mapped[str] = mapped_column(String(255), doc="base32, sealed; see `factors.secret_of`")
     made_at: Mapped[datetime]
     confirmed_at: Mapped[datetime | None]
     last_step: Mapped[int] = mapped_column(BigInteger, default=0, doc="the time step used last: none opens twice")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
+import segno
 from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
+from markupsafe import Markup
 
 from app.accounts import factors, limits, login, pages, passkeys, sessions
 from app.accounts.errors import BadAccount
@@ -176,14 +178,24 @@ def new_codes() -> Any:
 
 def _own(form: CodeForm | None = None) -> Any:
     held = factors.totp(current_user.id)
+    begun = factors.begun(held)
+    setup = factors.setup_address(current_user, begun) if begun else None
     return render_template(
         "accounts/second_factor.html",
         form=form or CodeForm(formdata=None),
         app=held,
-        setup=factors.setup_address(current_user, held) if held and held.confirmed_at is None else None,
+        secret=begun,
+        setup=setup,
+        picture=_picture(setup) if setup else None,
         passkeys=factors.passkeys(current_user.id),
         codes_left=factors.codes_left(current_user.id),
     )
+
+
+def _picture(address: str) -> Markup:
+    """A QR code; white around it, for cameras read none that is light on dark."""
+    made = segno.make(address, error="m", micro=False)
+    return Markup(made.svg_inline(scale=4, border=4, dark="#000", light="#fff"))  # noqa: S704 - of our own making
 
 
 def _codes(codes: list[str]) -> Any:

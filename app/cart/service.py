@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, cast
 
 from flask_babel import gettext as _
-from sqlalchemy import select
+from sqlalchemy import CursorResult, delete, exists, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.accounts.models import Account
@@ -228,6 +230,14 @@ def merge(account: Account, guest_cart_id: str | None) -> Dropped:
     db.session.delete(guest)
     db.session.flush()
     return dropped
+
+
+def forget_guests(before: datetime) -> int:
+    """Drop guests' carts that nothing was put in since that moment; return how many."""
+    fresh = exists().where(CartItem.cart_id == Cart.id, CartItem.created_at >= before)
+    old = delete(Cart).where(Cart.account_id.is_(None), Cart.created_at < before, ~fresh)
+    gone = db.session.execute(old.execution_options(synchronize_session=False))
+    return int(cast("CursorResult[Any]", gone).rowcount)
 
 
 def clear_bought(account_id: str | None, email: str, bought: Sequence[tuple[Offer, str | None]]) -> None:

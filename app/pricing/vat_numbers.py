@@ -12,7 +12,7 @@ from stdnum.gb import vat as gb_vat
 from stdnum.no import mva as no_mva
 
 from app.core.errors import WavecrateError
-from app.pricing.contract import NOT_ASKED, VatAnswer, VatNumber
+from app.pricing.contract import VatAnswer, VatNumber
 from app.pricing.rates import EU, vat_country
 
 _ELSEWHERE: dict[str, Any] = {"GB": gb_vat, "NO": no_mva, "CH": ch_vat}
@@ -28,14 +28,6 @@ class Register(Protocol):
     def ask(self, number: VatNumber) -> VatAnswer:
         """What it says of the number; a register that can't be reached answers UNKNOWN and raises nothing."""
         ...
-
-
-class NoRegister:
-    """No register is asked."""
-
-    def ask(self, number: VatNumber) -> VatAnswer:
-        """UNKNOWN."""
-        return NOT_ASKED
 
 
 def read(text: str, country: str | None) -> VatNumber:

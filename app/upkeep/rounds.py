@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.accounts import limits, sessions, tokens
+from app.accounts import factors, limits, sessions, tokens
+from app.cart import service as carts
 from app.core import clock
 from app.core.db import transaction
 from app.core.holdings import HoldingKind
@@ -28,6 +29,7 @@ from app.upkeep.survey import Fault, OnProgress, Orphan, Problem, Survey, survey
 log = logging.getLogger("wavecrate.upkeep")
 
 _ENDED_KEPT = timedelta(days=30)  # what support may be asked about
+_CARTS_KEPT = timedelta(days=90)
 _TRIES_KEPT = timedelta(days=1)  # longer than any limit looks back
 
 AGAIN = "on the queue, to be made again"
@@ -177,8 +179,10 @@ def sweep(*, at_once: bool = False) -> Round:
 
 
 def _forget_people() -> None:
-    """What proved somebody's address, or let them in, and does so no longer."""
+    """What proved somebody's address, or let them in, and does so no longer; and carts that guests left standing."""
     now = clock.now()
+    factors.seal_anew()
+    carts.forget_guests(now - _CARTS_KEPT)
     sessions.forget(now - _ENDED_KEPT)
     tokens.forget(now - _ENDED_KEPT)
     limits.forget(now - _TRIES_KEPT)

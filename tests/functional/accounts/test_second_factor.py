@@ -5,18 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from html import unescape
 
 import pyotp
 import pytest
+import segno
+from cryptography.fernet import Fernet
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from pydantic import SecretStr
+from sqlalchemy import select, text, update
 from support import letters, rows
 from support.ground import opened
 from support.shop import offer
 
 from app.accounts import factors, service, sessions
-from app.accounts.models import Account, AccountSession, RecoveryCode, Role
+from app.accounts.models import Account, AccountSession, RecoveryCode, Role, Totp
 from app.accounts.notices import Notice
 from app.core import clock
 from app.core.db import db, transaction
@@ -48,7 +52,7 @@ def code_of(account: Account) -> str:
     """What the person's app shows now."""
     held = factors.totp(account.id)
     assert held is not None
-    return pyotp.TOTP(held.secret).at(int(clock.now().timestamp()))
+    return pyotp.TOTP(factors.secret_of(held)).at(int(clock.now().timestamp()))
 
 
 def sign_in(client: FlaskClient, account: Account, **more: str) -> str | None:
@@ -64,6 +68,10 @@ def with_app(client: FlaskClient, account: Account) -> list[str]:
     secret = re.search(r'id="totp-secret">([A-Z2-7]{32})<', page)
     assert secret is not None
     assert f"secret={secret[1]}" in page
+    address = re.search(r'href="(otpauth://[^"]+)"', page)
+    assert address is not None
+    drawn = segno.make(unescape(address[1]), error="m", micro=False)
+    assert drawn.svg_inline(scale=4, border=4, dark="#000", light="#fff") in page
     shown = client.post("/account/second-factor/app/confirm", data={"code": code_of(account)})
     assert shown.headers["Cache-Control"] == "no-store"
     codes = re.findall(r"<code>([0-9a-z]{4}(?:-[0-9a-z]{4}){3})</code>", shown.text)
@@ -243,3 +251,65 @@ def test_a_session_begun_before_the_factor_does_not_go_on_without_it(
     with_app(client, ada)
     assert elsewhere.get("/orders").status_code == 302
     assert db.session.scalars(select(AccountSession)).all()
+
+
+def test_a_copy_of_the_database_opens_no_second_factor(app: Flask, client: FlaskClient, ada: Account) -> None:
+    sign_in(client, ada)
+    with_app(client, ada)
+
+    held = factors.totp(ada.id)
+    assert held is not None
+    kept = db.session.execute(text("SELECT secret FROM account_totp")).scalar_one()
+    assert factors.secret_of(held) not in kept
+    assert len(factors.secret_of(held)) == 32
+
+
+def test_a_new_secret_key_takes_the_apps_over(
+    app: Flask, client: FlaskClient, ada: Account, moved: list[timedelta]
+) -> None:
+    """The key before still opens; the nightly round seals anew, also what was kept before secrets were sealed."""
+    sign_in(client, ada)
+    with_app(client, ada)
+    held = factors.totp(ada.id)
+    assert held is not None
+    secret = factors.secret_of(held)
+    old = app.extensions["settings"]
+    both = old.model_copy(update={"secret_key": SecretStr("b" * 32), "secret_key_previous": old.secret_key})
+    only = old.model_copy(update={"secret_key": SecretStr("b" * 32), "secret_key_previous": None})
+
+    app.extensions["settings"] = only
+    with transaction():
+        assert factors.seal_anew() == 0, "what nothing opens must stay as it is"
+    moved.append(timedelta(minutes=5))
+    typed = pyotp.TOTP(secret).at(int(clock.now().timestamp()))
+    with transaction():
+        assert not factors.check_code(ada, typed)
+    app.extensions["settings"] = both
+    with transaction():
+        assert factors.check_code(ada, typed)
+    with transaction():
+        assert factors.seal_anew() == 1
+        assert factors.seal_anew() == 0
+    app.extensions["settings"] = only
+    held = factors.totp(ada.id)
+    assert held is not None
+    assert factors.secret_of(held) == secret
+
+    with transaction():
+        db.session.execute(update(Totp).values(secret=secret))
+    held = factors.totp(ada.id)
+    assert held is not None
+    assert factors.secret_of(held) == secret
+    with transaction():
+        assert factors.seal_anew() == 1
+    kept = db.session.execute(text("SELECT secret FROM account_totp")).scalar_one()
+    assert secret not in kept
+
+
+def test_an_app_that_was_begun_under_a_lost_key_is_begun_anew(app: Flask, client: FlaskClient, ada: Account) -> None:
+    sign_in(client, ada)
+    assert client.post("/account/second-factor/app").status_code == 303
+    with transaction():
+        db.session.execute(update(Totp).values(secret=Fernet(Fernet.generate_key()).encrypt(b"A" * 32).decode()))
+    assert "totp-secret" not in client.get("/account/second-factor").text
+    with_app(client, ada)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from flask import Flask
@@ -14,6 +15,7 @@ from support.shop import offer
 from app.cart import pricing, queries, service
 from app.cart.models import Cart
 from app.catalog.models import Status
+from app.core import clock
 from app.core.db import db, transaction
 from app.core.money import Money
 from app.discovery.models import Event, EventKind
@@ -153,6 +155,25 @@ def test_a_guest_s_id_never_opens_a_cart_that_belongs_to_somebody(app: Flask) ->
 def item_id(page: str) -> str:
     """Of the first item on a cart's page."""
     return page.split("/cart/items/")[1].split("/")[0]
+
+
+def test_carts_that_guests_left_standing_go_and_nobody_else_s(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    today, ada = clock.now(), rows.account()
+    some, other = (offer(release=rows.release(title)).id for title in ("Tides", "Harbour"))
+    monkeypatch.setattr(clock, "now", lambda: today - timedelta(days=100))
+    mine, left, kept = cart_for(ada.id), cart_for(None), cart_for(None)
+    for cart in (mine, left, kept):
+        add(cart, some)
+    monkeypatch.setattr(clock, "now", lambda: today - timedelta(days=10))
+    add(kept, other)
+    monkeypatch.setattr(clock, "now", lambda: today)
+    new = cart_for(None)
+    ids = {mine.id, kept.id, new.id}
+
+    with transaction():
+        assert service.forget_guests(clock.now() - timedelta(days=90)) == 1
+
+    assert set(db.session.scalars(select(Cart.id))) == ids
 
 
 def test_the_pages_of_a_guest(app: Flask, client: FlaskClient) -> None:

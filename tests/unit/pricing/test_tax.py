@@ -228,7 +228,3 @@ def test_a_vat_number_is_read_with_its_check_digits(text: str, country: str, num
 def test_what_is_no_vat_number_of_that_country_is_refused(text: str, country: str | None) -> None:
     with pytest.raises(vat_numbers.BadVatNumber):
         vat_numbers.read(text, country)
-
-
-def test_without_a_register_nobody_is_asked() -> None:
-    assert vat_numbers.NoRegister().ask(FRENCH).verdict is Verdict.UNKNOWN
