@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from flask_babel import force_locale
 from flask_babel import gettext as _
@@ -115,13 +116,12 @@ def _data(
     for rate in sorted({line.tax_rate for line in lines}):
         of_rate = [line for line in lines if line.tax_rate == rate]
         totals.append(TaxTotal(rate, sum(line.net for line in of_rate), sum(line.tax for line in of_rate)))
-    shop = settings()
     with force_locale(order.locale):
         return InvoiceData(
             number=number,
             issued_on=on,
             supplied_on=order.paid_at.date() if order.paid_at else on,
-            seller=Party(shop.seller_name, tuple(shop.seller_lines), shop.seller_vat_id),
+            seller=_seller(order),
             buyer=_buyer(order),
             currency=order.currency,
             lines=tuple(lines),
@@ -133,6 +133,17 @@ def _data(
             paid_by=_paid_by(order.paid_by),
             notes=_notes(order, parts),
         )
+
+
+def seller_today() -> dict[str, Any]:
+    """Who sells, for an order's snapshot."""
+    shop = settings()
+    return {"name": shop.seller_name, "address": shop.seller_lines, "vat_id": shop.seller_vat_id}
+
+
+def _seller(order: Order) -> Party:
+    sold_by = order.seller or seller_today()
+    return Party(sold_by["name"], tuple(sold_by["address"]), sold_by["vat_id"])
 
 
 def _buyer(order: Order) -> Party:

@@ -41,6 +41,9 @@ class Order(Identified, Timestamped, Model):
     email: Mapped[str] = mapped_column(String(254), doc="the buyer's at the time; empty once they are forgotten")
     locale: Mapped[str] = mapped_column(String(10), doc="that the buyer reads")
     billing: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, doc="name, address (lines), country, vat_id")
+    seller: Mapped[dict[str, Any] | None] = mapped_column(
+        JSONB(none_as_null=True), doc="name, address (lines), vat_id at the time; none: placed before it was kept"
+    )
     state: Mapped[str] = mapped_column(String(12), default=OrderState.PENDING, index=True)
     currency: Mapped[str] = mapped_column(String(3))
     total_minor: Mapped[int]

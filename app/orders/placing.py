@@ -18,7 +18,7 @@ from app.core import ids
 from app.core.db import db
 from app.core.errors import Conflict
 from app.core.money import Money
-from app.orders import holdings, locks
+from app.orders import holdings, invoices, locks
 from app.orders.models import Order, OrderLine, OrderState
 from app.payments import methods
 from app.pricing import coupons
@@ -78,6 +78,7 @@ def place(cart: Cart, *, account: Account | None, email: str, locale: str, expec
         email=email,
         locale=locale,
         billing=_billing(account, priced),
+        seller=invoices.seller_today(),
         state=OrderState.PENDING,
         currency=quote.currency,
         total_minor=quote.gross.minor,

@@ -21,8 +21,9 @@ from app.catalog.models import Offer, Release
 from app.core import clock
 from app.core.db import db, transaction
 from app.core.money import Money
+from app.letters.invoice import Party
 from app.licenses.models import License
-from app.orders import fulfilment, placing
+from app.orders import fulfilment, invoices, placing
 from app.orders.models import Order, OrderLine, OrderRefund, OrderState
 from app.pricing import coupons
 from app.pricing.models import CouponUse, TaxEvidence
@@ -84,6 +85,20 @@ def test_an_order_is_a_snapshot_that_later_prices_do_not_reach(app: Flask) -> No
     (line,) = order.lines
     assert (line.title, line.position, line.offer_id, line.list_minor) == ("潮汐 – Mira Sol", 1, album.id, 990)
     assert (line.net_minor, line.tax_minor, line.price_minor, line.tax_rate) == (990, 0, 990, None)
+
+
+def test_an_invoice_names_who_sold_then_and_not_who_sells_now(app: Flask) -> None:
+    then: Settings = app.extensions["settings"].model_copy(
+        update={"seller_name": "Tidewater", "seller_address": "Harbour Road 1 | 20457 Hamburg", "seller_vat_id": "DE1"}
+    )
+    app.extensions["settings"] = then
+    order = place(filled(offer(release=rows.release("Tides"))))
+    order.paid_at = clock.now()
+    app.extensions["settings"] = then.model_copy(update={"seller_name": "Ebb Ltd", "seller_vat_id": None})
+
+    assert invoices.invoice(order).seller == Party("Tidewater", ("Harbour Road 1", "20457 Hamburg"), "DE1")
+    order.seller = None  # placed before it was kept
+    assert invoices.invoice(order).seller.name == "Ebb Ltd"
 
 
 def test_lines_are_called_what_they_are(app: Flask) -> None:
