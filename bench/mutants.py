@@ -49,6 +49,7 @@ _HELD_BY: dict[str, tuple[str, ...]] = {
         "tests/functional/orders/test_webhook.py",
     ),
     "app/orders/{holdings,placing,queries}.py": ("tests/functional/orders/test_placing.py",),
+    "app/orders/gauges.py": ("tests/functional/upkeep/test_metrics_health.py",),
     "app/orders/{claim_forms,claims,waiting}.py": ("tests/functional/orders/test_claims.py",),
     "app/orders/claim_routes.py": ("tests/functional/orders/test_claim_pages.py",),
     "app/orders/{correspondence,invoices,preorders}.py": ("tests/functional/orders/test_correspondence.py",),

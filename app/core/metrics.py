@@ -30,6 +30,9 @@ from app.core import queue
 from app.core.db import db
 from app.settings import SettingsError
 
+SHOP_WIDE: list[Callable[[], Iterable[Metric]]] = []
+"""What rooms tell of the whole shop, read from the database at each scrape of the web's `/metrics`."""
+
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 _REQUESTS = Histogram(
@@ -84,7 +87,7 @@ def exposition(*, shop_wide: bool) -> tuple[bytes, str]:
     told = generate_latest(_counted())
     if shop_wide:
         registry = CollectorRegistry()
-        registry.register(_Queue())
+        registry.register(_ShopWide())
         told += generate_latest(registry)
     return told, CONTENT_TYPE_LATEST
 
@@ -129,8 +132,8 @@ def _counted() -> CollectorRegistry:
     return registry
 
 
-class _Queue:
-    """Depth and age of each queue, read when asked."""
+class _ShopWide:
+    """Depth and age of each queue, and what rooms have to tell; read when asked."""
 
     def collect(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("wavecrate_database_up", "Whether the database answered this scrape.")
@@ -138,7 +141,9 @@ class _Queue:
         oldest = GaugeMetricFamily(
             "wavecrate_queue_oldest_seconds", "How long the longest-waiting due job has waited.", labels=["queue"]
         )
+        rooms: list[Metric] = []
         try:
+            rooms = [metric for told in SHOP_WIDE for metric in told()]
             for depth in queue.depths():
                 for state in ("waiting", "later", "running", "failed"):
                     jobs.add_metric([depth.queue, state], getattr(depth, state))
@@ -147,7 +152,7 @@ class _Queue:
         except SQLAlchemyError:
             db.session.rollback()
             up.add_metric([], 0)
-        yield from (up, jobs, oldest)
+        yield from (up, jobs, oldest, *rooms)
 
 
 class _Quiet(WSGIRequestHandler):

@@ -21,7 +21,7 @@ from app.core.errors import NotFound
 from app.core.i18n import locale_code
 from app.core.money import BadAmount, Money
 from app.core.store import settings
-from app.orders import after_sales, case_pages, claim_routes, placing, queries, settlement, staff_pages
+from app.orders import after_sales, case_pages, claim_routes, gauges, placing, queries, settlement, staff_pages
 from app.orders import visitor as visible
 from app.orders.models import Order, OrderState
 from app.payments import methods, stripe_gateway
@@ -33,6 +33,7 @@ blueprint.register_blueprint(claim_routes.blueprint)
 blueprint.register_blueprint(after_sales.blueprint)
 blueprint.register_blueprint(staff_pages.blueprint)
 blueprint.register_blueprint(case_pages.blueprint)
+metrics.SHOP_WIDE.append(gauges.open_cases)
 
 _ASK_AFTER = 3  # polls without a webhook, a second each, before the gateway is asked
 _SLOWER_AFTER, _GIVE_UP_AFTER = 10, 60

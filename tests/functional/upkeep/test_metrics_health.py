@@ -7,10 +7,14 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import select
+from support import rows
 
 from app.core import metrics, queue
-from app.core.db import transaction
+from app.core.db import db, transaction
 from app.factory import create_app
+from app.orders import cases
+from app.orders.models import Case, CaseKind
 from app.settings import Settings, SettingsError, load_settings
 
 TOKEN = "a-token-of-the-monitoring"
@@ -85,6 +89,20 @@ def test_the_queue_is_told_by_depth_and_age(app: Flask, client: FlaskClient) -> 
     assert told(text, "wavecrate_queue_jobs", queue="default", state="running") == 0
     assert told(text, "wavecrate_queue_oldest_seconds", queue="default") > 0
     assert told(text, "wavecrate_database_up") == 1
+
+
+def test_cases_that_wait_for_a_person_are_told(app: Flask, client: FlaskClient) -> None:
+    mo = rows.account("Mo")
+    with transaction():
+        for number in range(2):
+            cases.raise_case(CaseKind.COUNTRY, f"country:{number}")
+        cases.raise_case(CaseKind.BOOKS, "books:1")
+        closed = db.session.scalars(select(Case).where(Case.kind == CaseKind.BOOKS)).one()
+        cases.close(closed, "Done", mo.id)
+    text = client.get("/metrics").text
+    assert told(text, "wavecrate_open_cases", kind="country") == 2
+    assert told(text, "wavecrate_open_cases", kind="books") == 0
+    assert told(text, "wavecrate_open_cases", kind="mismatch") == 0
 
 
 def test_without_a_database_the_rest_is_told(settings: Settings) -> None:
