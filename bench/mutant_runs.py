@@ -108,12 +108,12 @@ class Laboratory:
 
         def run(told: dict[str, Any]) -> None:
             sys.path.insert(0, str(ROOT / "tests"))
-            import conftest
+            from support import ground
 
             from app.core import migrate
             from app.core.store import open_store
 
-            settings = conftest._settings(self.postgres.url(TEMPLATE), self.s3, prefix="")
+            settings = ground.settings_on(self.postgres.url(TEMPLATE), self.s3, prefix="")
             migrate.upgrade(settings.sqlalchemy_url)
             open_store(settings).ensure_bucket()
             told["exit"] = 0

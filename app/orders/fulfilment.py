@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from flask_babel import gettext as _
 from sqlalchemy import func, select
@@ -17,6 +17,7 @@ from app.discovery.models import EventKind
 from app.licenses import service as licenses
 from app.licenses.models import License
 from app.orders import books, cases, claims, correspondence, entitlement, queries, refunds
+from app.orders.locks import locked
 from app.orders.models import CaseKind, Order, OrderLine, OrderState, RefundOrigin
 from app.payments.contract import CheckoutStatus, Payment
 from app.pricing import coupons
@@ -24,6 +25,9 @@ from app.pricing import service as pricing
 from app.pricing.contract import Agreement
 
 log = logging.getLogger(__name__)
+
+Thing = tuple[str | None, str | None]
+"""What a license is for: (release, None) or (None, track)."""
 
 
 def follow(order: Order | None, payment: Payment, checkout: CheckoutStatus | None, *, live: bool) -> None:
@@ -55,8 +59,10 @@ def follow(order: Order | None, payment: Payment, checkout: CheckoutStatus | Non
             payment_id=payment.id,
             facts={"amount": f"{dispute.amount.decimal} {dispute.amount.currency}", "reason": dispute.reason},
         )
-    _give_back_what_was_owned(order, order.lines if first else _returning(order))
+    returning = [] if first else _returning(order)
+    _give_back_what_was_owned(order, order.lines if first else returning)
     entitlement.apply(order)
+    _give_back_what_came_between(order, returning)
 
 
 def free(order: Order) -> None:
@@ -178,6 +184,18 @@ def _give_back_what_was_owned(order: Order, lines: Sequence[OrderLine]) -> None:
         refunds.ask(order, wanted, reason=_("Bought twice"), origin=RefundOrigin.DUPLICATE)
 
 
+def _give_back_what_came_between(order: Order, returned: Sequence[OrderLine]) -> None:
+    """What the buyer bought while these lines' licenses were gone, and has twice now that they are back."""
+    remaining = entitlement.left(order)
+    back = set[Thing]().union(*(_given_by(line) for line in returned if remaining[line.id] > 0))
+    if not back:
+        return
+    for order_id in queries.paid_after(order):
+        later = locked(order_id)
+        assert later is not None
+        _give_back_what_was_owned(later, [line for line in later.lines if _covered(line, back)])
+
+
 def _returning(order: Order) -> list[OrderLine]:
     """Lines whose money is back, and whose licenses are about to be: a dispute was won, or a refund failed. What they
     give may have been bought anew meanwhile."""
@@ -202,19 +220,24 @@ def _bought_twice(order: Order, lines: Sequence[OrderLine]) -> list[OrderLine]:
     held, twice = _held_without(order, lines), []
     for line in [each for each in staying if each.price_minor]:
         others = held.union(*(_given_by(each) for each in staying if each is not line))
-        album = line.offer.subject_release.id
-        if all(thing in others or (thing[1] and (album, None) in others) for thing in _given_by(line)):
+        if _covered(line, others) == _given_by(line):
             staying.remove(line)
             twice.append(line)
     return twice
 
 
-def _given_by(line: OrderLine) -> set[tuple[str | None, str | None]]:
-    """(release, None) or (None, track) of each license."""
+def _given_by(line: OrderLine) -> set[Thing]:
+    """What each license of the line is for."""
     return {(release_id, track_id) for _key, release_id, track_id in line.grants}
 
 
-def _held_without(order: Order, lines: Sequence[OrderLine]) -> set[tuple[str | None, str | None]]:
+def _covered(line: OrderLine, held: Set[Thing]) -> set[Thing]:
+    """What of the line is held already, by itself or with its album."""
+    album = line.offer.subject_release.id
+    return {thing for thing in _given_by(line) if thing in held or (thing[1] and (album, None) in held)}
+
+
+def _held_without(order: Order, lines: Sequence[OrderLine]) -> set[Thing]:
     """What the buyer holds for good but for these lines. Purchases take turns (`locks`), so of two of one thing the
     first doesn’t see the second."""
     mine = select(License.grant_key, License.release_id, License.track_id).where(

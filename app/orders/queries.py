@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, func, or_, select
 
 from app.accounts.models import Account
 from app.core import clock
@@ -116,6 +116,17 @@ def crediting(order: Order) -> list[OrderLine]:
             .where(Order.account_id == order.account_id, Order.state.in_((OrderState.PENDING, OrderState.PAID)), named)
         )
     )
+
+
+def paid_after(order: Order) -> list[str]:
+    """The ids of the orders that the same buyer paid later than this one, in that order."""
+    same = (
+        Order.account_id == order.account_id
+        if order.account_id is not None
+        else and_(Order.account_id.is_(None), func.lower(Order.email) == order.email.lower())
+    )
+    later = select(Order.id).where(same, Order.id != order.id, Order.paid_at >= order.paid_at)
+    return list(db.session.scalars(later.order_by(Order.paid_at, Order.id)))
 
 
 def oldest() -> datetime | None:

@@ -254,6 +254,31 @@ def test_a_track_bought_with_its_album_goes_back_when_both_come_back_from_a_disp
     assert standing() == {order.lines[0].id}
 
 
+@pytest.mark.parametrize("guest", [False, True])
+def test_a_track_bought_while_its_album_was_away_goes_back_when_that_returns(app: Flask, guest: bool) -> None:
+    """One that was bought before the album stays: who buys the album later knows what they have."""
+    ada = None if guest else rows.account()
+    tides, harbour = rows.release("Tides"), rows.release("Harbour")
+    one, other = (Sold(offer(track=each.tracks[0], minor=149), 149) for each in (tides, harbour))
+    before = bought(ada, other)
+    order = placed(ada, Sold(offer(bundle=[tides, harbour])))
+    told = payment(order)
+    follow(order, told)
+    follow(order, disputed(told, DisputeState.OPEN))
+    later = bought(ada, one, sold("Another"))
+    elsewhere = bought(rows.account("Bo"), one)
+    assert queries.refunds_of(later.id) == []
+
+    for _again in range(2):
+        follow(order, disputed(told, DisputeState.WON))
+
+        (back,) = queries.refunds_of(later.id)
+        assert (back.lines, back.origin) == ({later.lines[0].id: 149}, RefundOrigin.DUPLICATE)
+        assert [queries.refunds_of(each.id) for each in (order, before, elsewhere)] == [[], [], []]
+        assert later.lines[0].id not in standing()
+        assert {later.lines[1].id, before.lines[0].id, elsewhere.lines[0].id} < standing()
+
+
 def test_of_two_lines_that_are_the_same_thing_one_stays(app: Flask) -> None:
     line = sold()
     order = bought(rows.account(), line, replace(line, minor=500))
