@@ -18,6 +18,7 @@ from wtforms import (
     FormField,
     HiddenField,
     IntegerField,
+    SelectChoice,
     SelectField,
     StringField,
     TextAreaField,
@@ -120,9 +121,9 @@ class ReleaseForm(FlaskForm):
     sold = SelectField(
         _("Sold"),
         choices=[
-            (territory_form.EVERYWHERE, _("Everywhere")),
-            (territory_form.ONLY, _("Only in these countries")),
-            (territory_form.BARRED, _("Everywhere but in these countries")),
+            SelectChoice(territory_form.EVERYWHERE, _("Everywhere")),
+            SelectChoice(territory_form.ONLY, _("Only in these countries")),
+            SelectChoice(territory_form.BARRED, _("Everywhere but in these countries")),
         ],
     )
     countries = TextAreaField(
