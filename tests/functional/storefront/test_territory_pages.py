@@ -39,7 +39,6 @@ LISTS = (
     "/browse",
     "/browse?kind=audio",
     "/search?q=tides",
-    "/search?q=harbuor+tidess",
     "/search?q=zzzz",
     "/artists/{artist}",
 )
