@@ -39,6 +39,11 @@ def of_account(account_id: str) -> list[AccountAddress]:
     )
 
 
+def home_of(account_id: str) -> str | None:
+    """The country of the person's first address: where they are, as long as they say no other; None without one."""
+    return next((address.country for address in of_account(account_id)), None)
+
+
 def one(account_id: str, address_id: str) -> AccountAddress:
     """An address of the person's; else NotFound."""
     found = db.session.get(AccountAddress, address_id)

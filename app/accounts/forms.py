@@ -22,6 +22,7 @@ from wtforms.validators import InputRequired, Length
 from app.accounts.errors import BadAccount
 from app.accounts.passwords import LEAST, MOST
 from app.accounts.service import NAME_MAX, normalise_email
+from app.core import countries
 from app.core.i18n import LOCALES
 
 _CURRENCIES = ("CNY", "EUR", "USD", "GBP", "JPY", "HKD", "TWD", "KRW", "CHF", "SEK", "NOK", "DKK", "PLN", "CAD", "AUD")
@@ -203,15 +204,4 @@ class AddressForm(FlaskForm):
 
     def offer_choices(self) -> None:
         """Fill in the countries, by name in the reader's language."""
-        words = Locale.parse(str(get_locale() or "en"))
-        named = sorted((name, code) for code, name in words.territories.items() if is_country(code))
-        self.country.choices = [("", _("Choose a country")), *((code, name) for name, code in named)]
-
-
-# What ISO 3166-1 reserves or CLDR uses for something else than a country.
-_NO_COUNTRY = frozenset({"EU", "EZ", "UN", "ZZ", "XA", "XB", "QO", "AC", "CP", "CQ", "DG", "EA", "IC", "TA"})
-
-
-def is_country(code: str) -> bool:
-    """Whether it is an ISO 3166-1 alpha-2 code of a country or territory."""
-    return len(code) == 2 and code.isalpha() and code not in _NO_COUNTRY and code in Locale("en").territories
+        self.country.choices = [("", _("Choose a country")), *countries.by_name()]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from babel import Locale
 from flask import Flask
-from flask_babel import format_datetime, get_locale
+from flask_babel import format_datetime
 from flask_babel import gettext as _
+
+from app.core import countries
 
 # The first that a user agent names is what it is: most say they are several others, too.
 _BROWSERS = (
@@ -33,7 +34,7 @@ _SYSTEMS = (
 
 def init_app(app: Flask) -> None:
     """Give templates the words."""
-    app.jinja_env.filters.update(role=role, country=country, browser=browser, moment=moment)
+    app.jinja_env.filters.update(role=role, country=countries.called, browser=browser, moment=moment)
 
 
 def role(value: str) -> str:
@@ -45,11 +46,6 @@ def role(value: str) -> str:
         "manager": _("Manager"),
         "admin": _("Admin"),
     }.get(value, value)
-
-
-def country(code: str) -> str:
-    """A country by its name in the reader's language."""
-    return str(Locale.parse(str(get_locale() or "en")).territories.get(code, code))
 
 
 def browser(user_agent: str | None) -> str:

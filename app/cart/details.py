@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from flask_babel import gettext as _
 
 from app.accounts.errors import BadAccount
-from app.accounts.forms import is_country
 from app.accounts.models import Account
 from app.accounts.service import normalise_email
 from app.cart import pricing
 from app.cart.models import Cart
 from app.cart.service import hold
+from app.cart.territory import bounds_of
 from app.core import codes
+from app.core.countries import is_country
 from app.core.db import db
 from app.pricing import vat_numbers
 
@@ -48,7 +49,7 @@ def save(cart: Cart, account: Account | None, typed: Details) -> dict[str, str]:
     if typed.country is not None:
         _country(cart, typed.country, wrong)
     if typed.vat_number is not None:
-        _vat_number(cart, typed.vat_number, cart.country or pricing.home_of(account), wrong)
+        _vat_number(cart, typed.vat_number, pricing.country_of(cart, account), wrong)
     if typed.coupon is not None:
         _coupon(cart, typed.coupon, wrong)
     db.session.flush()
@@ -60,8 +61,11 @@ def missing(cart: Cart, account: Account | None) -> dict[str, str]:
     wrong = {}
     if account is None and not cart.email:
         wrong["email"] = _("Type your e-mail address: what you buy is sent there.")
-    if pricing.collects_tax() and not (cart.country or pricing.home_of(account)):
+    country = pricing.country_of(cart, account)
+    if pricing.collects_tax() and country is None:
         wrong["country"] = _("Choose your country: tax depends on it.")
+    elif refusal := bounds_of(cart.items, country).refusal:
+        wrong["country"] = refusal
     return wrong
 
 

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from babel import Locale
 from flask import render_template
-from flask_babel import get_locale
 from flask_login import current_user
 
-from app.accounts.forms import is_country
 from app.accounts.models import Account
 from app.cart import pricing, service, taxing
 from app.cart.details import Details
 from app.cart.models import Cart
 from app.cart.pricing import Priced
 from app.cart.rules import Having
-from app.core import codes
+from app.core import codes, countries
 from app.core.db import transaction
 
 
@@ -48,7 +45,8 @@ def page(
         said=_said(priced, wrong or {}),
         owned=Having.of(buyer.id).releases if buyer is not None else set(),
         taxed=pricing.collects_tax(),
-        countries=_countries(),
+        asks_country=priced is not None and pricing.asks_country(priced),
+        countries=countries.by_name(),
     )
 
 
@@ -69,10 +67,3 @@ def _said(priced: Priced | None, wrong: Mapping[str, str]) -> Callable[[str], st
     """What is wrong with a field, or nothing."""
     refused = {"coupon": priced.coupon_refusal} if priced is not None and priced.coupon_refusal else {}
     return lambda name: ({**refused, **wrong}).get(name, "")
-
-
-def _countries() -> list[tuple[str, str]]:
-    words = Locale.parse(str(get_locale() or "en"))
-    return sorted(
-        ((code, name) for code, name in words.territories.items() if is_country(code)), key=lambda row: row[1]
-    )

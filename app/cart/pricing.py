@@ -10,6 +10,7 @@ from app.accounts import addresses
 from app.accounts.models import Account
 from app.cart import holdings, rules
 from app.cart.models import Cart, CartItem
+from app.cart.territory import Bounds, bounds_of
 from app.catalog.models import OfferKind
 from app.core.i18n import locale_code
 from app.core.money import Money
@@ -25,7 +26,7 @@ class Priced:
     """A cart with its prices of this moment; `messages` are what the buyer should know beside them.
 
     `coupon_refusal` says why the code in the cart takes nothing off; `tax_unknown`, why the quote is without tax and
-    can't be ordered.
+    can't be ordered; `bounds`, what isn't sold where the buyer is.
     """
 
     cart: Cart
@@ -34,6 +35,7 @@ class Priced:
     vat_number: VatNumber | None = None
     coupon_refusal: str | None = None
     tax_unknown: str | None = None
+    bounds: Bounds = field(default_factory=Bounds)
     messages: list[str] = field(default_factory=list)
 
     @property
@@ -72,13 +74,14 @@ def priced(cart: Cart, account: Account | None, *, email: str | None = None, pla
     `placing`: see `holdings`.
     """
     items = list(cart.items)
-    country = cart.country or home_of(account)
+    country = country_of(cart, account)
     number = _vat_number(cart.vat_number, country)
     currency, strangers = rules.one_currency([item.offer for item in items], preferred(account))
     items = [item for item in items if item.offer not in strangers]
     if not items or currency is None:
         return Priced(cart, country=country, vat_number=number)
-    said: list[str] = []
+    bounds = bounds_of(items, country)
+    said = [bounds.refusal] if bounds.barred and bounds.refusal else []
     wanted = [_wanted(item, currency, said) for item in items]
     address = account.email if account is not None else email or cart.email
     past = holdings.past(account, address, placing=placing)
@@ -94,12 +97,12 @@ def priced(cart: Cart, account: Account | None, *, email: str | None = None, pla
             said.append(unknown)
     if reduction is not None and made.refusal is not None:
         refusal = coupons.refusal_text(made.refusal, reduction, currency)
-    return Priced(cart, made, country, number, refusal, unknown, said)
+    return Priced(cart, made, country, number, refusal, unknown, bounds, said)
 
 
 def buyer_of(cart: Cart, account: Account | None) -> Buyer:
     """Where the buyer is, as far as they said; a region and a postal code are those of their address there."""
-    country = cart.country or home_of(account)
+    country = country_of(cart, account)
     book = addresses.of_account(account.id) if account is not None else []
     address = next((address for address in book if address.country == country), None)
     return Buyer(
@@ -140,11 +143,14 @@ def customer_of(account: Account | None, email: str | None, past: holdings.Past)
     return coupons.Customer(account.id if account is not None else None, email, past.has_ordered)
 
 
-def home_of(account: Account | None) -> str | None:
-    """The country of the first address in the buyer's book: where they are, as long as they say no other."""
-    if account is None:
-        return None
-    return next((address.country for address in addresses.of_account(account.id)), None)
+def country_of(cart: Cart, account: Account | None) -> str | None:
+    """Where the buyer is: the country they said with the cart, else that of their address book (pricing.visitor)."""
+    return cart.country or (addresses.home_of(account.id) if account is not None else None)
+
+
+def asks_country(priced: Priced) -> bool:
+    """Whether the buyer has to say where they are: tax hangs on it, or what they may buy."""
+    return collects_tax() or bool(priced.bounds.confined)
 
 
 def _vat_number(text: str | None, country: str | None) -> VatNumber | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from babel import Locale
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import format_percent
 from flask_babel import gettext as _
@@ -17,7 +16,7 @@ from app.cart import details, pages, service, visitor
 from app.cart.forms import GiftForm
 from app.cart.models import CartItem
 from app.catalog import queries as catalog
-from app.core import codes
+from app.core import codes, countries
 from app.core.auth import Access, access
 from app.core.db import transaction
 from app.core.errors import NotFound
@@ -45,7 +44,9 @@ def add() -> Any:
     try:
         named = _named(request.form.get("amount"), request.form.get("currency"))
         with transaction():
-            offer = service.add(visitor.cart_to_fill(), request.form.get("offer_id", ""), named=named)
+            offer = service.add(
+                visitor.cart_to_fill(), request.form.get("offer_id", ""), named=named, country=pricing.country()
+            )
     except (service.CannotAdd, BadAmount) as error:
         flash(str(error), "error")
     else:
@@ -70,7 +71,7 @@ def give(offer_id: str) -> Any:
         if gift is not None:
             try:
                 with transaction():
-                    service.add(visitor.cart_to_fill(), offer.id, named=named, gift=gift)
+                    service.add(visitor.cart_to_fill(), offer.id, named=named, gift=gift, country=pricing.country())
             except service.CannotAdd as error:
                 flash(str(error), "error")
             else:
@@ -157,10 +158,25 @@ def _less(amount: Money) -> str:
     return Money(-amount.minor, amount.currency).format(locale_code())
 
 
-@blueprint.app_template_filter("country")
-def _country(code: str) -> str:
-    """A country by name; its code where it has none."""
-    return str(Locale.parse(locale_code()).territories.get(code, code))
+@blueprint.route("/cart/country", methods=["GET", "POST"])
+@access(Access.PUBLIC)
+def country() -> Any:
+    """Where the visitor is: fields `country`, and `next`, the page to come back to. Kept with their cart."""
+    onward = own_path(request.values.get("next"))
+    wrong = ""
+    if request.method == "POST":
+        typed = details.Details(country=request.form.get("country", ""))
+        with transaction():
+            wrong = details.save(visitor.cart_to_fill(), pages.account(), typed).get("country", "")
+        if not wrong:
+            here = pricing.country()
+            said = _("Your country is %(country)s now.", country=countries.called(here)) if here else None
+            flash(said or _("No country is chosen now: you see what is sold anywhere."), "success")
+            return redirect(onward or url_for("storefront.home"), 303)
+    answer = render_template(
+        "cart/country.html", wrong=wrong, onward=onward, here=pricing.country(), countries=countries.by_name()
+    )
+    return answer, 422 if wrong else 200
 
 
 @blueprint.get("/cart/count")

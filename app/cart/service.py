@@ -12,7 +12,7 @@ from sqlalchemy import CursorResult, delete, exists, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.accounts.models import Account
-from app.cart import rules
+from app.cart import rules, territory
 from app.cart.gifts import Gift
 from app.cart.models import Cart, CartItem
 from app.cart.queries import cart_of
@@ -89,11 +89,14 @@ def hold(cart: Cart) -> None:
         raise NotFound(_("This cart is not there any more. Load the page again."))
 
 
-def add(cart: Cart, offer_id: str, *, named: Money | None = None, gift: Gift | None = None) -> Offer:
+def add(
+    cart: Cart, offer_id: str, *, named: Money | None = None, gift: Gift | None = None, country: str | None = None
+) -> Offer:
     """Put an offer in the cart, for the buyer or as a gift, and return it; raise CannotAdd, saying why, or NotFound.
 
-    `named` is what they give where the price is open. A release swallows its own tracks, and a bundle all that is in
-    it: they leave the cart as it comes in.
+    `named` is what they give where the price is open; `country`, where they are, as far as it is known: what isn't
+    sold there is refused. A release swallows its own tracks, and a bundle all that is in it: they leave the cart as it
+    comes in.
     """
     offer = db.session.get(Offer, offer_id)
     if offer is None:
@@ -104,6 +107,7 @@ def add(cart: Cart, offer_id: str, *, named: Money | None = None, gift: Gift | N
         raise CannotAdd(
             _("%(title)s is not on sale any more, or its price has changed. Load its page again.", title=title)
         )
+    territory.refuse_barred(offer, country)
     to = gift.to if gift else None
     if gift is None:
         rules.refuse_had(offer, Having.of(cart.account_id))

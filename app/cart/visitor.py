@@ -7,6 +7,7 @@ from flask_login import current_user
 
 from app.cart import queries, service
 from app.cart.models import Cart
+from app.pricing import visitor as visitors
 
 _KEY = "cart"
 
@@ -34,6 +35,11 @@ def cart_to_fill() -> Cart:
     return found
 
 
+def _country() -> str | None:
+    found = cart()
+    return found.country if found else None
+
+
 def count() -> int:
     """How many things are in the visitor's cart."""
     return queries.count(account_id(), guest_cart_id())
@@ -43,3 +49,6 @@ def offer_ids() -> set[str]:
     """The offers in the visitor's cart that they mean to keep themselves."""
     found = cart()
     return {item.offer_id for item in found.items if not item.is_gift} if found else set()
+
+
+visitors.told.append(_country)

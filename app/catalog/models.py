@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.core import clock
@@ -99,6 +99,11 @@ class Release(Identified, Timestamped, Titled, Model):
         CheckConstraint("kind IN ('audio', 'film')", name="kind"),
         CheckConstraint("status IN ('draft', 'published')", name="status"),
         CheckConstraint("(status = 'published') = (published_at IS NOT NULL)", name="published_at"),
+        CheckConstraint(
+            "CASE WHEN territories IS NULL THEN NOT territories_barred"
+            " ELSE cardinality(territories) > 0 AND array_position(territories, NULL) IS NULL END",
+            name="territories",
+        ),
         Index("ix_release_title_trgm", "title", postgresql_using="gin", postgresql_ops={"title": "gin_trgm_ops"}),
     )
 
@@ -113,6 +118,13 @@ class Release(Identified, Timestamped, Titled, Model):
     description: Mapped[str | None] = mapped_column(Text)
     description_zh: Mapped[str | None] = mapped_column(Text)
     cover_key: Mapped[str | None] = mapped_column(String(90), doc="object key of the cover image")
+    # What they mean is for `app.catalog.territory` to say.
+    territories: Mapped[list[str] | None] = mapped_column(
+        ARRAY(String(2)), doc="the countries it is sold in, ISO 3166-1 alpha-2; NULL: everywhere"
+    )
+    territories_barred: Mapped[bool] = mapped_column(
+        default=False, server_default=false(), doc="they are those it is not sold in"
+    )
     # What an import groups by (artist and album, folded), so that a second import finds the first.
     import_key: Mapped[str | None] = mapped_column(String(64), unique=True)
 

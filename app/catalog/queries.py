@@ -16,6 +16,9 @@ from app.catalog.models import Artist, BundledRelease, Genre, Kind, Label, Offer
 from app.core.db import db
 from app.core.paging import Page, page_of
 
+# What a page shows only, as a condition on columns of Release: an editor's own, or what is sold where the visitor is.
+Only = ColumnElement[bool] | None
+
 PAGE_SIZE = 24
 _MAX_WORDS = 6
 _MAX_QUERY = 100
@@ -26,10 +29,16 @@ _RELEASE_PAGE = re.compile(r"(?:^|/releases/)([0-9A-Za-z]{16})/?(?:[?#].*)?$")
 
 
 def newest(
-    limit: int, kind: Kind | None = None, *, include_drafts: bool = False, without: Collection[str] = ()
+    limit: int,
+    kind: Kind | None = None,
+    *,
+    include_drafts: bool = False,
+    without: Collection[str] = (),
+    only: Only = None,
 ) -> list[Release]:
-    """The releases published last (drafts by when they were made), newest first; none of those `without` names."""
-    query = _visible(select(Release), include_drafts)
+    """The releases published last (drafts by when they were made), newest first; none of those `without` names, and
+    only those for which `only` holds."""
+    query = _visible(select(Release), include_drafts, only)
     if without:
         query = query.where(Release.id.not_in(without))
     if kind is not None:
@@ -89,10 +98,10 @@ def artist(artist_id: str, *, include_drafts: bool = False) -> Artist | None:
     return db.session.scalars(query).one_or_none()
 
 
-def releases_of_artist(artist_id: str, *, include_drafts: bool = False) -> list[Release]:
+def releases_of_artist(artist_id: str, *, include_drafts: bool = False, only: Only = None) -> list[Release]:
     """The artist's releases, and those with a track credited to them, newest first."""
     credited = select(Track.release_id).where(Track.artist_id == artist_id)
-    query = _visible(select(Release), include_drafts)
+    query = _visible(select(Release), include_drafts, only)
     query = query.where(or_(Release.artist_id == artist_id, Release.id.in_(credited)))
     at = func.coalesce(Release.published_at, Release.created_at)
     return list(db.session.scalars(query.order_by(Release.released_on.desc().nulls_last(), at.desc(), Release.id)))
@@ -110,9 +119,9 @@ def labels() -> list[Label]:
     return list(db.session.scalars(select(Label).order_by(Label.name)))
 
 
-def genres(*, include_drafts: bool = False) -> list[Genre]:
+def genres(*, include_drafts: bool = False, only: Only = None) -> list[Genre]:
     """The genres that something to be seen is filed under, by name."""
-    filed = _visible(select(Release.genre_id), include_drafts).where(Release.genre_id.is_not(None))
+    filed = _visible(select(Release.genre_id), include_drafts, only).where(Release.genre_id.is_not(None))
     return list(db.session.scalars(select(Genre).where(Genre.id.in_(filed)).order_by(Genre.name)))
 
 
@@ -127,12 +136,10 @@ def browse(
     page: int = 1,
     *,
     include_drafts: bool = False,
-    only: ColumnElement[bool] | None = None,
+    only: Only = None,
 ) -> Page[Release]:
     """A page of releases, newest first, of a genre (its slug), a kind, and what `only` tells, where given."""
-    query = _visible(select(Release), include_drafts)
-    if only is not None:
-        query = query.where(only)
+    query = _visible(select(Release), include_drafts, only)
     if genre is not None:
         query = query.where(Release.genre_id.in_(select(Genre.id).where(Genre.slug == genre)))
     if kind is not None:
@@ -141,7 +148,7 @@ def browse(
     return page_of(query, at.desc(), Release.id.asc(), number=page, size=PAGE_SIZE)
 
 
-def search(text: str, limit: int, *, include_drafts: bool = False) -> list[Release]:
+def search(text: str, limit: int, *, include_drafts: bool = False, only: Only = None) -> list[Release]:
     """Releases in which every word of `text` occurs (title, artist, tracks, label, genre; both languages), best first.
 
     Case and accents don't matter. A word may be any part of another, so two Chinese characters find a title.
@@ -151,8 +158,9 @@ def search(text: str, limit: int, *, include_drafts: bool = False) -> list[Relea
     words = whole.split()[:_MAX_WORDS]
     if not words:
         return []
-    return _search(whole, words, limit, include_drafts, typos=False) or (
-        _search(whole, words, limit, include_drafts, typos=True) if any(map(_may_be_misspelt, words)) else []
+    fields = _fields(include_drafts, only)
+    return _search(whole, words, limit, fields, typos=False) or (
+        _search(whole, words, limit, fields, typos=True) if any(map(_may_be_misspelt, words)) else []
     )
 
 
@@ -161,8 +169,8 @@ def fold(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text)[:_MAX_QUERY].replace("\0", "").split()).lower()
 
 
-def _search(whole: str, words: list[str], limit: int, include_drafts: bool, *, typos: bool) -> list[Release]:
-    fields = _fields(include_drafts).subquery("field")
+def _search(whole: str, words: list[str], limit: int, searched: Select[Any], *, typos: bool) -> list[Release]:
+    fields = searched.subquery("field")
     folded = (
         select(fields.c.release_id, fields.c.weight, func.lower(func.unaccent(fields.c.text)).label("text"))
         .where(fields.c.text.is_not(None))
@@ -204,11 +212,11 @@ def _search(whole: str, words: list[str], limit: int, include_drafts: bool, *, t
     return list(db.session.scalars(query))
 
 
-def _fields(include_drafts: bool) -> Select[Any]:
+def _fields(include_drafts: bool, only: Only) -> Select[Any]:
     """Everything that can be searched, a row each: release_id, text, and how much a match there weighs."""
 
     def rows(text: Any, weight: float, joined: Select[Any]) -> Select[Any]:
-        return _visible(joined.add_columns(text.label("text"), literal(weight).label("weight")), include_drafts)
+        return _visible(joined.add_columns(text.label("text"), literal(weight).label("weight")), include_drafts, only)
 
     base = select(Release.id.label("release_id"))
     by_artist = base.join(Artist, Artist.id == Release.artist_id)
@@ -247,5 +255,7 @@ def _escaped(word: str) -> str:
     return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-def _visible(query: Select[Any], include_drafts: bool) -> Select[Any]:
+def _visible(query: Select[Any], include_drafts: bool, only: Only = None) -> Select[Any]:
+    if only is not None:
+        query = query.where(only)
     return query if include_drafts else query.where(Release.status == Status.PUBLISHED)

@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app.catalog.models import Artist, Genre, Kind, Label, Release, Status, Track
 from app.catalog.offers import retire_offers as retire_offers
 from app.catalog.offers import set_price as set_price
+from app.catalog.territory import Territory
 from app.core import clock, ids
 from app.core.db import db
 from app.core.errors import Conflict, WavecrateError
@@ -45,6 +46,7 @@ class ReleaseChanges(TypedDict, total=False):
     description: str | None
     description_zh: str | None
     cover_key: str | None
+    territory: Territory
 
 
 class TrackChanges(TypedDict, total=False):
@@ -152,6 +154,8 @@ def update_release(release: Release, **changes: Unpack[ReleaseChanges]) -> Relea
         release.description_zh = _prose(changes["description_zh"])
     if "cover_key" in changes:
         release.cover_key = changes["cover_key"]
+    if "territory" in changes:
+        _confine(release, changes["territory"])
     db.session.flush()
     return release
 
@@ -262,6 +266,11 @@ def publish_when_ready(release: Release) -> None:
     _refuse_incomplete(release)
     release.publish_when_ready = not release.is_published
     db.session.flush()
+
+
+def _confine(release: Release, territory: Territory) -> None:
+    release.territories = None if territory.is_everywhere else sorted(territory.countries)
+    release.territories_barred = territory.barred and not territory.is_everywhere
 
 
 def _refuse_incomplete(release: Release) -> None:

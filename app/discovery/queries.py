@@ -10,8 +10,9 @@ from math import isqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import exists, func, select
+from sqlalchemy import ColumnElement, exists, func, select
 
+from app.catalog import territory
 from app.catalog.models import Release, Status, Track
 from app.core import clock
 from app.core.db import db
@@ -23,12 +24,12 @@ from app.licenses import queries as licenses
 _NEAR = 0.6
 
 
-def popular(limit: int, account_id: str | None = None) -> list[Release]:
+def popular(limit: int, account_id: str | None = None, *, country: str | None = None) -> list[Release]:
     """What people do most of late (weights of `signal`, halved every HALF_LIFE_DAYS), then what is newest."""
-    return _popular(limit, _kept_off(account_id))
+    return _popular(limit, _kept_off(account_id), country)
 
 
-def for_you(account_id: str, limit: int) -> list[Release]:
+def for_you(account_id: str, limit: int, *, country: str | None = None) -> list[Release]:
     """What the person may like best, filled up with what is popular; for one of whom nothing is known, or who has
     recommendations off, all of it."""
     kept_off = _kept_off(account_id)
@@ -36,14 +37,16 @@ def for_you(account_id: str, limit: int) -> list[Release]:
     vector = _taste(model, account_id) if model else None
     liked: list[Release] = []
     if model and vector is not None:
-        found = vectors.nearest(model, vector, limit, Release.id.not_in(kept_off))
+        found = vectors.nearest(model, vector, limit, *_may_be_shown(kept_off, country))
         liked = _releases([one for one, distance in found if distance < 0])
     if len(liked) == limit:
         return liked
-    return liked + _popular(limit - len(liked), kept_off | {release.id for release in liked})
+    return liked + _popular(limit - len(liked), kept_off | {release.id for release in liked}, country)
 
 
-def fans_also_bought(release_id: str, account_id: str | None, limit: int) -> list[Release]:
+def fans_also_bought(
+    release_id: str, account_id: str | None, limit: int, *, country: str | None = None
+) -> list[Release]:
     """Releases liked by the people who like this one, nearest first; none where the model doesn't know of any."""
     model = active_model()
     if model is None:
@@ -53,8 +56,8 @@ def fans_also_bought(release_id: str, account_id: str | None, limit: int) -> lis
     )
     if vector is None:
         return []
-    others = Release.id.not_in(_kept_off(account_id) | {release_id})
-    found = vectors.nearest(model, vector, limit, others, near=vectors.Near.ANGLE)
+    others = _may_be_shown(_kept_off(account_id) | {release_id}, country)
+    found = vectors.nearest(model, vector, limit, *others, near=vectors.Near.ANGLE)
     return _releases([one for one, distance in found if distance <= _NEAR])
 
 
@@ -79,9 +82,9 @@ def heat_of_releases() -> dict[str, float]:
     return found
 
 
-def _popular(limit: int, excluded: Collection[str]) -> list[Release]:
+def _popular(limit: int, excluded: Collection[str], country: str | None) -> list[Release]:
     heat = {release_id: heat for release_id, heat in heat_of_releases().items() if heat > 0}
-    shown = select(Release.id).where(Release.status == Status.PUBLISHED, Release.id.not_in(excluded))
+    shown = select(Release.id).where(Release.status == Status.PUBLISHED, *_may_be_shown(excluded, country))
     hot = set(db.session.scalars(shown.where(Release.id.in_(heat))))
     ranked = sorted(hot, key=lambda one: (-heat[one], one))[:limit]
     if len(ranked) < limit:
@@ -145,6 +148,11 @@ def _gram(model_id: str) -> NDArray[np.float64]:
         stacked = np.array(part, dtype=np.float64)
         made += stacked.T @ stacked
     return made
+
+
+def _may_be_shown(kept_off: Collection[str], country: str | None) -> tuple[ColumnElement[bool], ...]:
+    """What every shelf asks of a release: none of those kept off it, and sold where the visitor is."""
+    return Release.id.not_in(kept_off), territory.sold_in(country)
 
 
 def _kept_off(account_id: str | None) -> set[str]:

@@ -14,6 +14,7 @@ from app.core.db import db, transaction
 from app.core.errors import NotFound
 from app.discovery import events, pages, queries, tastes
 from app.discovery.models import EventKind, Mode
+from app.pricing.visitor import country
 
 blueprint = Blueprint("discovery", __name__)
 blueprint.register_blueprint(pages.blueprint)
@@ -26,15 +27,15 @@ _LENGTH = 6
 def for_you() -> Any:
     """What this person may like; for a guest, and who has recommendations off, what is popular."""
     if current_user.is_authenticated and tastes.mode(current_user.id) != Mode.OFF:
-        return _shelf("for-you", _("For you"), queries.for_you(current_user.id, _LENGTH))
-    return _shelf("popular", _("Popular now"), queries.popular(_LENGTH, _account_id()))
+        return _shelf("for-you", _("For you"), queries.for_you(current_user.id, _LENGTH, country=country()))
+    return _shelf("popular", _("Popular now"), queries.popular(_LENGTH, _account_id(), country=country()))
 
 
 @blueprint.get("/shelves/fans-also-bought/<release_id>")
 @access(Access.PUBLIC)
 def fans_also_bought(release_id: str) -> Any:
     """What else the people who like this release like; an empty answer where nobody knows."""
-    shelf = queries.fans_also_bought(release_id, _account_id(), _LENGTH)
+    shelf = queries.fans_also_bought(release_id, _account_id(), _LENGTH, country=country())
     return _shelf("fans-also-bought", _("Fans also bought"), shelf)
 
 

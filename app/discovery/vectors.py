@@ -132,10 +132,10 @@ def nearest(
 ) -> list[tuple[str, float]]:
     """Published releases that meet the conditions, nearest first: at most so many (release id, distance).
 
-    Distance is the negative inner product, or 1 − cosine. `conditions` are about columns of `Release`: what is for
-    sale in which territory, once the catalogue knows, comes in here. They are tried as the search goes on, so that it
-    finds `limit` of them though they be few: all there are in a small catalogue, in an index those among the nearest
-    20,000 (pgvector's hnsw.max_scan_tuples).
+    Distance is the negative inner product, or 1 − cosine. `conditions` are about columns of `Release`, like
+    `catalog.territory.sold_in`. They are tried as the search goes on, so that it finds `limit` of them though they be
+    few: all there are in a small catalogue, in an index those among the nearest 20,000 (pgvector's
+    hnsw.max_scan_tuples).
     """
     indexed = bool(model.settings.get("indexed"))
     column: Any = cast(ReleaseVector.vector, HALFVEC(FACTORS)) if indexed else ReleaseVector.vector

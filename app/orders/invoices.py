@@ -11,7 +11,7 @@ from flask_babel import force_locale
 from flask_babel import gettext as _
 from sqlalchemy import func, select, tuple_
 
-from app.accounts import words
+from app.core import countries
 from app.core.db import db
 from app.core.store import settings
 from app.ledger import queries as ledger
@@ -151,7 +151,7 @@ def _buyer(order: Order) -> Party:
     address = [str(line) for line in billing.get("address") or []]
     country = billing.get("country")
     if country:
-        address.append(words.country(str(country)))
+        address.append(countries.called(str(country)))
     name = str(billing.get("name") or "") or order.email
     if name != order.email and order.email:
         address.append(order.email)

@@ -52,6 +52,8 @@ def place(cart: Cart, *, account: Account | None, email: str, locale: str, expec
     quote = priced.quote
     if quote is None:
         raise CartChanged(_("Your cart is empty."))
+    if priced.bounds.refusal:
+        raise CartChanged(priced.bounds.refusal)
     if priced.tax_unknown:
         raise CartChanged(priced.tax_unknown)
     if priced.coupon_refusal and expected is None:

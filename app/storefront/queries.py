@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select
 
 from app.accounts.models import Account
 from app.catalog import queries as catalog
-from app.catalog import rights
+from app.catalog import rights, territory
 from app.catalog.models import Genre, Kind, Offer, Release, Track
 from app.core.db import db
 from app.discovery import queries as discovery
@@ -44,7 +44,7 @@ class Home:
 
 @dataclass(frozen=True, slots=True)
 class ReleasePage:
-    """A release, and what this person can do with it."""
+    """A release, and what this person can do with it. `barred_in`: the country they are in, if it isn't sold there."""
 
     release: Release
     offer: Offer | None
@@ -60,6 +60,7 @@ class ReleasePage:
     bundles: list[Offer] = field(default_factory=list)
     may_play: set[str] = field(default_factory=set)
     rented: License | None = None
+    barred_in: str | None = None
 
     @property
     def owned(self) -> bool:
@@ -110,13 +111,24 @@ class Library:
     posters: Mapping[str, str]
 
 
-def home(account_id: str | None) -> Home:
-    """The front page. What the person asked not to be shown is on no shelf; drafts and what they own stay off the one
-    that is chosen for them."""
-    hidden = tastes.hidden(account_id)
-    music = catalog.newest(SHELF + 1, Kind.AUDIO, without=hidden)
-    films = catalog.newest(3, Kind.FILM, without=hidden)
-    chosen = discovery.for_you(account_id, SHELF + 1) if account_id else discovery.popular(SHELF + 1)
+def in_reach(country: str | None, owned: Collection[str]) -> ColumnElement[bool]:
+    """What the shop shows somebody there who has these releases: what they may buy, and what is theirs already."""
+    sold = territory.sold_in(country)
+    return or_(sold, Release.id.in_(owned)) if owned else sold
+
+
+def home(account_id: str | None, country: str | None = None) -> Home:
+    """The front page. What the person asked not to be shown is on no shelf, nor what isn't sold in their country;
+    drafts and what they own stay off the one that is chosen for them."""
+    hidden, owned = tastes.hidden(account_id), licenses.owned_release_ids(account_id)
+    only = in_reach(country, owned)
+    music = catalog.newest(SHELF + 1, Kind.AUDIO, without=hidden, only=only)
+    films = catalog.newest(3, Kind.FILM, without=hidden, only=only)
+    chosen = (
+        discovery.for_you(account_id, SHELF + 1, country=country)
+        if account_id
+        else discovery.popular(SHELF + 1, country=country)
+    )
     featured = next(iter([*music, *films]), None)
 
     def beside(releases: list[Release]) -> list[Release]:
@@ -129,14 +141,14 @@ def home(account_id: str | None) -> Home:
         to_be_asked=tastes.to_be_asked(account_id),
         music=beside(music),
         films=films,
-        genres=catalog.genres(),
+        genres=catalog.genres(only=only),
         posters=posters_of(films),
-        owned=licenses.owned_release_ids(account_id),
+        owned=owned,
     )
 
 
-def release_page(release: Release, account_id: str | None) -> ReleasePage:
-    """All that the release's page shows."""
+def release_page(release: Release, account_id: str | None, country: str | None = None) -> ReleasePage:
+    """All that the release's page shows to somebody in that country."""
     ids = [track.id for track in release.tracks]
     return ReleasePage(
         release=release,
@@ -146,11 +158,16 @@ def release_page(release: Release, account_id: str | None) -> ReleasePage:
         previews={track_id: f"/{rendition.key}" for track_id, rendition in media.previews_of(ids).items()},
         playable=set(media.streams_of(ids)),
         poster=posters_of([release]).get(release.id),
-        also=discovery.fans_also_bought(release.id, account_id, SHELF),
+        also=discovery.fans_also_bought(release.id, account_id, SHELF, country=country),
         owned_releases=licenses.owned_release_ids(account_id),
         wished=wishlist.is_wished(account_id, release.id),
         opinion=tastes.opinion(account_id, release.id),
-        bundles=[bundle for bundle in catalog.bundles(release.id) if bundle.on_sale],
+        bundles=[
+            bundle
+            for bundle in catalog.bundles(release.id)
+            if bundle.on_sale and territory.offer_is_sold_in(bundle, country)
+        ],
+        barred_in=None if territory.is_sold_in(release, country) else country,
         may_play=licenses.playable_track_ids(account_id) & set(ids),
         rented=licenses.rentals(account_id).get(release.id),
     )

@@ -12,7 +12,8 @@ from flask_login import current_user
 
 from app.cart import visitor
 from app.catalog import queries as catalog
-from app.catalog.models import Kind, OfferKind
+from app.catalog import territory
+from app.catalog.models import Kind, Offer, OfferKind
 from app.core.auth import Access, Permission, access, may
 from app.core.db import transaction
 from app.core.errors import NotFound
@@ -23,6 +24,7 @@ from app.discovery.looking import looked_at
 from app.discovery.models import EventKind
 from app.licenses import queries as licenses
 from app.orders import queries as orders
+from app.pricing import visitor as pricing
 from app.storefront import queries
 
 blueprint = Blueprint("storefront", __name__)
@@ -62,6 +64,21 @@ class Shell:
     def owned_ids(self) -> set[str]:
         """The releases that are the visitor's for good."""
         return licenses.owned_release_ids(_account_id())
+
+    @cached_property
+    def country(self) -> str | None:
+        """Where the visitor is, as far as they said."""
+        return pricing.country()
+
+    @property
+    def country_url(self) -> str:
+        """Where they say it, and then back to the page being read."""
+        readable = request.method == "GET" and request.endpoint not in (None, "cart.country")
+        return url_for("cart.country", next=request.full_path.rstrip("?") if readable else None)
+
+    def sold_here(self, offer: Offer) -> bool:
+        """Whether the offer is sold where the visitor is, as far as that is known."""
+        return territory.offer_is_sold_in(offer, self.country)
 
     @property
     def cart_url(self) -> str:
@@ -134,7 +151,7 @@ def _shell() -> dict[str, Any]:
 @access(Access.PUBLIC)
 def home() -> str:
     """The front of the shop."""
-    return render_template("storefront/home.html", home=queries.home(_account_id()))
+    return render_template("storefront/home.html", home=queries.home(_account_id(), pricing.country()))
 
 
 @blueprint.get("/search")
@@ -142,14 +159,15 @@ def home() -> str:
 def search() -> str:
     """What matches, or what is popular where nothing does."""
     text = request.args.get("q", "").strip()[:200]
-    found = catalog.search(text, SEARCH_LIMIT) if text else []
-    suggestions = [] if found else discovery.popular(queries.SHELF, _account_id())
+    country, owned = pricing.country(), licenses.owned_release_ids(_account_id())
+    found = catalog.search(text, SEARCH_LIMIT, only=queries.in_reach(country, owned)) if text else []
+    suggestions = [] if found else discovery.popular(queries.SHELF, _account_id(), country=country)
     return render_template(
         "storefront/search.html",
         text=text,
         found=found,
         suggestions=suggestions,
-        owned=licenses.owned_release_ids(_account_id()),
+        owned=owned,
     )
 
 
@@ -162,14 +180,16 @@ def browse() -> str:
     genre = catalog.genre(slug) if slug else None
     if slug and genre is None:
         raise NotFound(_("There is no such genre. The list of genres shows those there are."))
-    page = catalog.browse(slug, kind, request.args.get("page", 1, type=int))
+    owned = licenses.owned_release_ids(_account_id())
+    only = queries.in_reach(pricing.country(), owned)
+    page = catalog.browse(slug, kind, request.args.get("page", 1, type=int), only=only)
     return render_template(
         "storefront/browse.html",
         page=page,
         genre=genre,
         kind=str(kind) if kind else None,
-        genres=catalog.genres(),
-        owned=licenses.owned_release_ids(_account_id()),
+        genres=catalog.genres(only=only),
+        owned=owned,
         posters=queries.posters_of(page.items),
     )
 
@@ -186,7 +206,7 @@ def release(release_id: str) -> str:
             events.note(current_user.id, found.id, EventKind.VIEW)
     return render_template(
         "storefront/release.html",
-        page=queries.release_page(found, _account_id()),
+        page=queries.release_page(found, _account_id(), pricing.country()),
         cart_offer_ids=visitor.offer_ids(),
         base_url=settings().base_url,
     )
@@ -214,12 +234,13 @@ def artist(artist_id: str) -> str:
     found = catalog.artist(artist_id)
     if found is None:
         raise NotFound(_("Nothing by this artist is on sale. Search for the name: it may be written differently."))
-    releases = catalog.releases_of_artist(artist_id)
+    owned = licenses.owned_release_ids(_account_id())
+    releases = catalog.releases_of_artist(artist_id, only=queries.in_reach(pricing.country(), owned))
     return render_template(
         "storefront/artist.html",
         artist=found,
         releases=releases,
-        owned=licenses.owned_release_ids(_account_id()),
+        owned=owned,
     )
 
 

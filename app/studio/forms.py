@@ -18,6 +18,7 @@ from wtforms import (
     FormField,
     HiddenField,
     IntegerField,
+    SelectChoice,
     SelectField,
     StringField,
     TextAreaField,
@@ -29,7 +30,9 @@ from wtforms.widgets import TextInput
 
 from app.catalog.models import Offer, Release, Track
 from app.catalog.service import DESCRIPTION_LIMIT, NAME_LIMIT, TITLE_LIMIT
+from app.catalog.territory import BadTerritory, Territory
 from app.core.money import SOLD_IN, BadAmount, Money, parse_money
+from app.studio import territory_form
 
 _CHINESE = {"lang": "zh-Hans"}
 
@@ -115,6 +118,19 @@ class ReleaseForm(FlaskForm):
         render_kw={"inputmode": "decimal", "size": 8},
     )
     currency = CurrencyField(_("Currency"))
+    sold = SelectField(
+        _("Sold"),
+        choices=[
+            SelectChoice(territory_form.EVERYWHERE, _("Everywhere")),
+            SelectChoice(territory_form.ONLY, _("Only in these countries")),
+            SelectChoice(territory_form.BARRED, _("Everywhere but in these countries")),
+        ],
+    )
+    countries = TextAreaField(
+        _("Countries"),
+        description=_("Names, or codes of two letters: Germany, AT, JP. EU stands for its members. Commas between."),
+        render_kw={"rows": 2, "autocomplete": "off", "spellcheck": "false"},
+    )
     tracks = FieldList(FormField(TrackForm))
 
     @classmethod
@@ -122,6 +138,7 @@ class ReleaseForm(FlaskForm):
         """The form as the release is now; where it was sent, as it was filled in."""
         offer = release.offer
         currency = offer.currency if offer else default_currency
+        territory = Territory.of(release)
         values: dict[str, Any] = {
             "title": release.title,
             "title_zh": release.title_zh,
@@ -134,6 +151,8 @@ class ReleaseForm(FlaskForm):
             "description_zh": release.description_zh,
             "price": written(offer),
             "currency": currency,
+            "sold": territory_form.rule_of(territory),
+            "countries": territory_form.written(territory),
             "tracks": [_row(track) for track in release.tracks],
         }
         form = cls(data=values)
@@ -143,6 +162,10 @@ class ReleaseForm(FlaskForm):
     def validate_price(self, field: StringField) -> None:
         """The price is an amount in the chosen currency, or nothing."""
         self._amount(field)
+
+    def validate_countries(self, field: TextAreaField) -> None:
+        """The countries are countries, and there are some where the choice speaks of them."""
+        self.territory()
 
     def validate_tracks(self, field: FieldList) -> None:
         """Each track's price is an amount, and no two tracks have the same number; each cell says what is wrong."""
@@ -198,6 +221,13 @@ class ReleaseForm(FlaskForm):
     def release_price(self) -> Money | None:
         """What the whole release is to cost; None: not for sale."""
         return self._amount(self.price)
+
+    def territory(self) -> Territory:
+        """Where it is to be sold."""
+        try:
+            return territory_form.read(self.sold.data or territory_form.EVERYWHERE, self.countries.data or "")
+        except BadTerritory as error:
+            raise ValidationError(str(error)) from None
 
     def track_price(self, row: TrackForm) -> Money | None:
         """What the track is to cost by itself; None: only with the release."""

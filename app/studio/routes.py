@@ -131,6 +131,7 @@ def changes_in(form: ReleaseForm) -> service.ReleaseEdit:
         description=form.description.data,
         description_zh=form.description_zh.data,
         price=form.release_price(),
+        territory=form.territory(),
         tracks={
             row.form.track_id.data: service.TrackEdit(
                 title=row.form.title.data or "",

@@ -1,4 +1,4 @@
-"""How releases are sold and lent: prices typed over, price lists, rentals; each change stands in the log."""
+"""How and where releases are sold and lent: prices, price lists, rentals, countries; each change stands in the log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from flask_babel import gettext as _
 from app.accounts.models import Account
 from app.audit import service as audit
 from app.catalog import offers
+from app.catalog import service as catalog
 from app.catalog.models import Kind, Offer, OfferKind, Release, Track
+from app.catalog.territory import Territory
 from app.core.errors import WavecrateError
 from app.core.money import Money
 
@@ -107,6 +109,19 @@ def note_change(release: Release, before: dict[str, Any], by: Account) -> None:
     if changed:
         facts = {name: {"from": before.get(name), "to": after.get(name)} for name in changed}
         audit.record(by.id, "release.price", f"release:{release.id}", facts)
+
+
+def confine(release: Release, territory: Territory, by: Account) -> None:
+    """Sell the release there from now on; a change stands in the log. Called last."""
+    before = Territory.of(release)
+    if territory == before:
+        return
+    catalog.update_release(release, territory=territory)
+    facts = {
+        name: {"countries": sorted(each.countries), "barred": each.barred}
+        for name, each in (("from", before), ("to", territory))
+    }
+    audit.record(by.id, "release.territory", f"release:{release.id}", facts)
 
 
 def _told(offer: Offer) -> dict[str, Any]:

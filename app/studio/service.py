@@ -16,6 +16,7 @@ from app.catalog import queries as catalog_queries
 from app.catalog import rights
 from app.catalog import service as catalog
 from app.catalog.models import Artist, Kind, Label, Release, Track
+from app.catalog.territory import Territory
 from app.core.auth import Permission
 from app.core.db import db
 from app.core.errors import Forbidden
@@ -53,7 +54,7 @@ class TrackEdit:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseEdit:
-    """A release as an editor wants it; `tracks` by id. No price: not for sale."""
+    """A release as an editor wants it; `tracks` by id. No price: not for sale; no territory: sold where it is now."""
 
     title: str
     title_zh: str | None
@@ -66,6 +67,7 @@ class ReleaseEdit:
     description_zh: str | None
     price: Money | None
     tracks: dict[str, TrackEdit]
+    territory: Territory | None = None
 
 
 def take_in(
@@ -156,6 +158,8 @@ def edit_release(release: Release, wanted: ReleaseEdit, by: Account, *, cover_ke
     catalog.reorder(release, {track_id: (edit.disc, edit.position) for track_id, edit in edits.items()})
     media.retag(release)
     sale.note_change(release, asked_before, by)
+    if wanted.territory is not None:
+        sale.confine(release, wanted.territory, by)
 
 
 def announce(release: Release, title: str) -> Track:

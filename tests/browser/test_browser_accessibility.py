@@ -17,6 +17,7 @@ PAGES = {
     "browse": lambda shop: "/browse",
     "search": lambda shop: "/search?q=zzzz",
     "cart": lambda shop: "/cart",
+    "country": lambda shop: "/cart/country",
     "sign-in": lambda shop: "/sign-in",
     "sign-up": lambda shop: "/sign-up",
     "missing": lambda shop: "/nothing-here",

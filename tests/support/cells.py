@@ -147,6 +147,7 @@ EXPECTED: dict[str, Row] = {
     "cart.add": PUBLIC,
     "cart.change_gift": IN_THE_CUSTOMERS_CART,
     "cart.count": PUBLIC,
+    "cart.country": PUBLIC,
     "cart.give": PUBLIC,
     "cart.keep_details": PUBLIC,
     "cart.name_price": IN_THE_CUSTOMERS_CART,

@@ -68,6 +68,13 @@ def release(
     return made
 
 
+def confine(release: Release, *countries: str, barred: bool = False) -> Release:
+    """Sold in those countries alone; or, barred, everywhere but there."""
+    release.territories, release.territories_barred = list(countries), barred
+    db.session.commit()
+    return release
+
+
 def own(account: Account, *, release: Release | None = None, track: Track | None = None) -> str:
     """Grant a license; return its grant key."""
     key = f"test-{next(_numbers)}"

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from support import orders, rows
 from support.shop import offer
 
@@ -418,3 +418,31 @@ def test_a_gift_s_day_and_dates_are_dates(app: Flask) -> None:
     day = clock.now().date() + timedelta(days=1)
     order = place(filled(offer(release=rows.release()), gift=Gift("g@example.org", on=day)))
     assert isinstance(order.lines[0].gift_on, date)
+
+
+def test_what_is_not_sold_in_the_buyers_country_is_not_ordered(app: Flask) -> None:
+    ada, release = rows.account(), rows.release("Tides")
+    with transaction():
+        addresses.add(ada.id, addresses.Address("Ada", "Street 1", "Town", "DE"))
+    cart = filled(offer(release=release), offer(release=rows.release("Harbour")), account=ada)
+    # Between the page and the button: the session still holds the row as it was.
+    db.session.execute(text("UPDATE release SET territories = '{JP}' WHERE id = :id"), {"id": release.id})
+    db.session.commit()
+    with pytest.raises(placing.CartChanged, match="Not sold in Germany: Tides"):
+        place(cart, ada, expected=Money(1980, "EUR"))
+    assert db.session.scalar(select(func.count()).select_from(Order)) == 0
+    cart.country = "JP"
+    db.session.commit()
+    order = place(cart, ada, expected=Money(1980, "EUR"))
+    assert (order.billing["country"], len(order.lines)) == ("JP", 2)
+
+
+def test_what_is_not_sold_everywhere_is_ordered_by_nobody_of_whom_no_country_is_known(app: Flask) -> None:
+    release = rows.confine(rows.release("Tides"), "DE", barred=True)
+    cart = filled(offer(release=release))
+    with pytest.raises(placing.CartChanged, match="Choose your country: not everything here is sold everywhere"):
+        place(cart)
+    cart.country = "FR"
+    db.session.commit()
+    assert place(cart).total == Money(990, "EUR")
+    assert place(filled(offer(release=rows.release("Harbour")))).billing == {}
