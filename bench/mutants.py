@@ -35,10 +35,14 @@ _HELD_BY: dict[str, tuple[str, ...]] = {
     "app/payments/stripe_gateway.py": (
         "tests/functional/payments/test_gateway_requests.py",
         "tests/functional/payments/test_stripe_gateway.py",
+        "tests/functional/cart/test_stripe_tax.py",
     ),
     "app/licenses/models.py": ("tests/unit/app/licenses",),
     "app/licenses/{queries,service}.py": ("tests/unit/app/licenses", "tests/functional/licenses"),
-    "app/{licenses,orders}/personal.py": ("tests/functional/accounts/test_leaving.py",),
+    "app/{licenses,orders}/personal.py": (
+        "tests/functional/orders/test_orders_of_a_person.py",
+        "tests/functional/accounts/test_leaving.py",
+    ),
     "app/orders/{books,cases,entitlement,fulfilment,locks,models,refunds}.py": (
         "tests/functional/orders/test_books_by_posting.py",
         "tests/functional/orders/test_refund_rules.py",
