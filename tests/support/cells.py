@@ -37,6 +37,8 @@ from app.orders.models import Case, CaseKind, Claim, ClaimKind, Order, OrderLine
 from app.playback.models import PlaySession
 from app.pricing import coupons
 from app.pricing.coupons import CouponWish
+from app.shelves.models import Boost, Pin, Trial
+from app.shelves.shelf import ShelfName
 from app.studio.models import Upload
 from media_store import keys
 
@@ -210,6 +212,21 @@ EXPECTED: dict[str, Row] = {
     "pricing.new": MANAGERS,
     "pricing.show": MANAGERS,
     "readyz": PUBLIC,
+    "shelves.staff.boost": THE_LABELS,
+    "shelves.staff.count": STUDIO,
+    "shelves.staff.create_trial": MANAGERS,
+    "shelves.staff.discard_trial": MANAGERS,
+    "shelves.staff.find": STUDIO,
+    "shelves.staff.index": STUDIO,
+    "shelves.staff.new_trial": MANAGERS,
+    "shelves.staff.pin": THE_LABELS,
+    "shelves.staff.release": THE_LABELS,
+    "shelves.staff.start_trial": MANAGERS,
+    "shelves.staff.stop_trial": MANAGERS,
+    "shelves.staff.trial": MANAGERS,
+    "shelves.staff.trials": MANAGERS,
+    "shelves.staff.unboost": THE_LABELS,
+    "shelves.staff.unpin": THE_LABELS,
     "storefront.artist": PUBLIC,
     "storefront.browse": PUBLIC,
     "storefront.bundle": PUBLIC,
@@ -401,6 +418,19 @@ def world(app: Flask, store: Any) -> World:
         state="done",
         settled_at=clock.now(),
     )
+    days = {"from_on": clock.now().date(), "until_on": clock.now().date()}
+    pin = Pin(release_id=music.id, shelf=ShelfName.FOR_YOU, place=1, **days)
+    boost = Boost(release_id=music.id, halves=1, **days)
+    trial = Trial(
+        name=f"trial-{number}",
+        hypothesis="More clicks",
+        question="for-you",
+        variants=[{"way": "model", "share": 50}, {"way": "popular", "share": 50}],
+        metric="clicks",
+        salt="salt",
+        days=28,
+    )
+    db.session.add_all([pin, boost, trial])
     db.session.add_all([gift, refund, License(release_id=music.id, grant_key=given.id)])
     db.session.flush()
     upload.multipart_id = store.multipart.begin(keys.upload(upload.id))
@@ -421,6 +451,7 @@ def world(app: Flask, store: Any) -> World:
     made.values = {
         "account_id": made.people[C.OTHER_CUSTOMER].id,
         "address_id": address.id,
+        "boost_id": boost.id,
         "artist_id": music.artist_id,
         "case_id": case.id,
         "claim_id": gift.id,
@@ -434,11 +465,13 @@ def world(app: Flask, store: Any) -> World:
         "offer_id": sold.id,
         "order_id": order.id,
         "passkey_id": passkey.id,
+        "pin_id": pin.id,
         "refund_id": refund.id,
         "release_id": music.id,
         "session_id": play.id,
         "subtitle_id": subtitle.id,
         "track_id": track.id,
+        "trial_id": trial.id,
         "upload_id": upload.id,
     }
     for endpoint in ("show", "take", "make_account"):
