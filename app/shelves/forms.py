@@ -10,7 +10,8 @@ from wtforms import DateField, IntegerField, RadioField, SelectChoice, SelectFie
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
 from wtforms.widgets import TextInput
 
-from app.shelves import editing, experiments, words
+from app.shelves import editing, experiments
+from app.shelves import staff_words as words
 from app.shelves.experiments import Metric, TrialWish, Variant
 from app.shelves.models import PLACES
 from app.shelves.ways import QUESTIONS, Question

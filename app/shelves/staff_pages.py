@@ -17,7 +17,9 @@ from app.core.auth import Permission, access
 from app.core.db import transaction
 from app.core.errors import NotFound, WavecrateError
 from app.core.queue import defer, waiting_args
-from app.shelves import editing, experiments, reports, why, words
+from app.shelves import editing, experiments, reports
+from app.shelves import staff_words as words
+from app.shelves import standing as why
 from app.shelves.forms import BoostForm, PinForm, TrialForm
 from app.shelves.models import Boost, Pin, Trial
 from app.shelves.shelf import ShelfName

@@ -9,7 +9,8 @@ from app.core.queue import DEFAULT, periodic, queue_context, task
 from app.discovery import queries as discovery
 from app.discovery import tastes
 from app.licenses import queries as licenses
-from app.shelves import editing, exposures, reports, why
+from app.shelves import editing, exposures, reports
+from app.shelves import standing as why
 from app.shelves.shelf import Pick, Shelf, ShelfName, Source
 
 EVERY_NIGHT = "23 2 * * *"
