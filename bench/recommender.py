@@ -34,10 +34,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from app.catalog.models import Release
 from app.core.db import db
-from app.discovery import als, copying, queries, reading, vectors
+from app.discovery import als, copying, folded, reading, vectors
 from app.discovery.models import FACTORS, Event, RecommenderModel, ReleaseVector
 from app.factory import create_app
-from app.recommender.folding import Folding
+from app.recommender.folding import Equation, Folding
 from app.recommender.interactions import Interactions
 from app.settings import ROOT
 from bench.ground import engines
@@ -367,8 +367,8 @@ def _exact(names: list[str], scores: np.ndarray, owned: np.ndarray, where: np.nd
 def _fold_in(model: RecommenderModel, given: Interactions, asked: np.ndarray) -> dict[str, float]:
     """A person's vector from their items' vectors in the database and the model's gram."""
     names = _names(given.item_ids)
-    queries._gram.cache_clear()
-    first = 1000 * _seconds(lambda: queries._gram(model.id))
+    folded._gram.cache_clear()
+    first = 1000 * _seconds(lambda: folded._gram(model.id))
     took = []
     for person in asked.tolist():
         row = slice(given.matrix.indptr[person], given.matrix.indptr[person + 1])
@@ -378,7 +378,8 @@ def _fold_in(model: RecommenderModel, given: Interactions, asked: np.ndarray) ->
             ReleaseVector.model_id == model.id, ReleaseVector.release_id.in_(touched)
         )
         liked = np.array(db.session.scalars(query).all())
-        als.fold_in(queries._gram(model.id), liked, given.matrix.data[row][: len(liked)].astype(np.float64))
+        sure = als.confidence(given.matrix.data[row][: len(liked)].astype(np.float64))
+        Equation(folded._gram(model.id), liked, sure, als.REGULARISATION).solve()
         took.append(1000 * (time.perf_counter() - started))
         db.session.commit()
     return {"gram_first_ms": round(first, 2), "p50_ms": _percentile(took, 50), "p95_ms": _percentile(took, 95)}

@@ -98,15 +98,3 @@ def people_of(given: Interactions, release_ids: list[str], releases: Vectors) ->
         model.item_factors = releases
         vectors = model.recalculate_user(people, matrix[people])
     return Factors(names(given.person_ids[people]), release_ids, vectors, releases)
-
-
-def fold_in(gram: NDArray[np.float64], liked: Vectors, preferences: NDArray[np.float64]) -> Vectors:
-    """The vector of a person whom training has not seen, from the releases they touched (equation 4 of the paper).
-
-    x = (YᵀY + Yᵀ(C − I)Y + λI)⁻¹ YᵀC p, where `gram` is YᵀY over all releases of the model, `liked` the rows of Y
-    with p = 1 and `preferences` their r; rows with p = 0 drop out of the rest, because C − I and p are zero there.
-    """
-    sure = confidence(preferences)
-    rows = liked.astype(np.float64)
-    left = gram + rows.T @ ((sure - 1.0)[:, None] * rows) + REGULARISATION * np.eye(len(gram))
-    return np.linalg.solve(left, rows.T @ sure).astype(np.float32)

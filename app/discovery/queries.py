@@ -5,18 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import timedelta
-from functools import lru_cache
-from math import isqrt
 
-import numpy as np
-from numpy.typing import NDArray
-from sqlalchemy import exists, func, select
+from sqlalchemy import func, select
 
 from app.catalog.models import Release, Status, Track
 from app.core import clock
 from app.core.db import db
-from app.discovery import als, signal, tastes, vectors
-from app.discovery.models import FACTORS, AccountVector, Event, Mode, RecommenderModel, ReleaseVector
+from app.discovery import folded, signal, tastes, vectors
+from app.discovery.models import Event, Mode, RecommenderModel, ReleaseVector
 from app.licenses import queries as licenses
 
 # Cosine distance (0 to 2) up to which two releases are said to have the same fans.
@@ -33,7 +29,7 @@ def for_you(account_id: str, limit: int) -> list[Release]:
     recommendations off, all of it."""
     kept_off = _kept_off(account_id)
     model = active_model() if tastes.mode(account_id) != Mode.OFF else None
-    vector = _taste(model, account_id) if model else None
+    vector = folded.taste(model, account_id) if model else None
     liked: list[Release] = []
     if model and vector is not None:
         found = vectors.nearest(model, vector, limit, Release.id.not_in(kept_off))
@@ -105,46 +101,6 @@ def active_model() -> RecommenderModel | None:
 def models() -> list[RecommenderModel]:
     """Every model that is kept, the newest first."""
     return list(db.session.scalars(select(RecommenderModel).order_by(RecommenderModel.created_at.desc())))
-
-
-def _taste(model: RecommenderModel, account_id: str) -> als.Vectors | None:
-    """The person's vector: the trained one, or one folded in where training didn't see all they did, or saw what is
-    not to count any more (then `choices` deleted it)."""
-    since = exists().where(Event.account_id == account_id, Event.id > model.settings["until_event"])
-    trained = db.session.scalar(
-        select(AccountVector.vector).where(AccountVector.model_id == model.id, AccountVector.account_id == account_id)
-    )
-    if trained is not None and not db.session.scalar(select(since)):
-        return trained
-    liked = signal.likes_of(account_id, clock.now()).subquery()
-    query = (
-        select(ReleaseVector.vector, liked.c.liked)
-        .join(liked, liked.c.release_id == ReleaseVector.release_id)
-        .where(ReleaseVector.model_id == model.id)
-    )
-    rows = db.session.execute(query).all()
-    if not rows:
-        return None
-    return als.fold_in(_gram(model.id), np.array([row[0] for row in rows]), np.array([float(row[1]) for row in rows]))
-
-
-@lru_cache(maxsize=4)
-def _gram(model_id: str) -> NDArray[np.float64]:
-    """YᵀY over all releases of a model, FACTORS wide; it never changes once the model is trained."""
-    kept = db.session.scalar(select(RecommenderModel.gram).where(RecommenderModel.id == model_id))
-    made = np.zeros((FACTORS, FACTORS))
-    if kept is not None:
-        gram = np.frombuffer(kept).reshape(isqrt(len(kept) // 8), -1)
-        made[: len(gram), : len(gram)] = gram
-        return made
-    # Trained by a version of the shop that did not keep it.
-    rows = db.session.scalars(
-        select(ReleaseVector.vector).where(ReleaseVector.model_id == model_id).execution_options(yield_per=10_000)
-    )
-    for part in rows.partitions():
-        stacked = np.array(part, dtype=np.float64)
-        made += stacked.T @ stacked
-    return made
 
 
 def _kept_off(account_id: str | None) -> set[str]:

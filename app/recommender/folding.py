@@ -15,6 +15,8 @@ The vector that training would give a person whose items are held fixed (equatio
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -111,6 +113,39 @@ class Folding:
                 places, scores = places[chosen], scores[chosen]
         order = np.argsort(-scores, kind="stable")
         return self._order[places[order]], scores[order]
+
+
+@dataclass(frozen=True, slots=True)
+class Equation:
+    """The same equation where only the items that a person touched are at hand, and what all items amount to.
+
+    `gram` is YᵀY over all items, (f, f); `touched` the rows of Y with p = 1, (k, f), and `confidence` their c, (k,),
+    above `untouched`. Items that weren't touched drop out of the rest, because D and p are zero there.
+    """
+
+    gram: NDArray[np.float64]
+    touched: Vectors
+    confidence: NDArray[np.float64]
+    regularisation: float
+    untouched: float = 1.0
+
+    def solve(self) -> Vectors:
+        """The person's vector: (f,), float32."""
+        return (self._solved(self.touched.astype(np.float64).T) @ self.confidence).astype(np.float32)
+
+    def contributions(self, items: Vectors) -> NDArray[np.float64]:
+        """How much each touched item adds to the score of each of some `items` (n, f): (n, k).
+
+        s_ij · c_j of section 5 of the paper, with s_ij = yᵢᵀ (α YᵀY + Yᵀ D Y + λ I)⁻¹ yⱼ. The sum of a row is that
+        item's score, yᵢᵀx.
+        """
+        return items.astype(np.float64) @ self._solved(self.touched.astype(np.float64).T) * self.confidence
+
+    def _solved(self, right: NDArray[np.float64]) -> NDArray[np.float64]:
+        rows = self.touched.astype(np.float64)
+        left = self.untouched * self.gram + rows.T @ ((self.confidence - self.untouched)[:, None] * rows)
+        left[np.diag_indices_from(left)] += self.regularisation
+        return np.asarray(np.linalg.solve(left, right), dtype=np.float64)
 
 
 def _gram(items: Vectors) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from app.accounts.models import Account
 from app.catalog.models import Release
 from app.core import queue
 from app.core.db import db, transaction
-from app.discovery import als, queries, service, tasks, vectors
+from app.discovery import als, folded, queries, service, tasks, vectors
 from app.discovery.models import FACTORS, AccountVector, Event, EventKind, RecommenderModel, ReleaseVector
 from app.licenses import service as licenses
 from app.settings import Settings
@@ -125,9 +125,9 @@ def test_folding_in_agrees_with_training(town: Town) -> None:
     fan = town.jazz_fans[0]
     trained = db.session.get(AccountVector, (model.id, fan.id)).vector
     model.settings = model.settings | {"until_event": 0}
-    folded = queries._taste(model, fan.id)
-    assert folded is not None
-    cosine = np.dot(trained, folded) / np.linalg.norm(trained) / np.linalg.norm(folded)
+    now = folded.taste(model, fan.id)
+    assert now is not None
+    cosine = np.dot(trained, now) / np.linalg.norm(trained) / np.linalg.norm(now)
     assert cosine > 0.98
 
 

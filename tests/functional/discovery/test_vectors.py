@@ -16,7 +16,7 @@ from app.core import migrate
 from app.core.db import db, transaction
 from app.discovery import als, queries, service, vectors
 from app.discovery.models import FACTORS, AccountVector, EventKind, RecommenderModel, ReleaseVector
-from app.recommender.folding import Folding
+from app.recommender.folding import Equation, Folding
 from app.settings import Settings
 
 
@@ -247,13 +247,13 @@ def test_the_migration_keeps_a_model_in_use_both_ways(settings: Settings) -> Non
 
 
 def test_folding_in_knows_no_more_than_the_model(app: Flask) -> None:
-    """`als.fold_in` by the gram of padded vectors is what `Folding` finds with the vectors as they are."""
+    """`Equation` by the gram of padded vectors is what `Folding` finds with the vectors as they are."""
     random = np.random.default_rng(3)
     items = random.standard_normal((40, 8)).astype(np.float32)
     wide = vectors.padded(items)
     touched, r = np.array([1, 5, 7]), np.array([1.0, 5.0, 2.0])
     gram = wide.astype(np.float64).T @ wide
-    by_database = als.fold_in(gram, wide[touched], r)
+    by_database = Equation(gram, wide[touched], als.confidence(r), als.REGULARISATION).solve()
     in_process = Folding(items).fold(touched, als.confidence(r), regularisation=als.REGULARISATION)
     np.testing.assert_allclose(by_database[:8], in_process, rtol=1e-4)
     assert not by_database[8:].any()
