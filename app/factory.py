@@ -17,6 +17,7 @@ from app.settings import ROOT, Settings, load_settings
 FEATURES = (
     "storefront",
     "studio",
+    "shelves",
     "orders",
     "downloads",
     "playback",
