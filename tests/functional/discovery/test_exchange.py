@@ -19,7 +19,7 @@ from support import rows
 from app.cli import cli
 from app.core import clock
 from app.core.db import db, transaction
-from app.discovery import als, exchange, queries, reading, service
+from app.discovery import als, exchange, folded, queries, reading, service
 from app.discovery.models import AccountVector, Event, EventKind, RecommenderModel, ReleaseVector
 from app.recommender.interactions import names
 
@@ -128,8 +128,8 @@ def test_out_and_in_again_is_the_model_that_was_trained(busy: dict[str, list[str
     assert {row.account_id for row in people} == set(busy["people"])
     trained.settings = trained.settings | {"until_event": 0}  # so that everybody is folded in anew
     for row in people:
-        folded = queries._taste(trained, row.account_id)
-        np.testing.assert_allclose(np.asarray(row.vector, np.float32), folded, rtol=1e-3, atol=1e-4)
+        now = folded.taste(trained, row.account_id)
+        np.testing.assert_allclose(np.asarray(row.vector, np.float32), now, rtol=1e-3, atol=1e-4)
 
 
 def test_numpys_own_file_comes_in_and_may_know_some_releases_only(busy: dict[str, list[str]], tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from support import rows
 from app.catalog.models import Release, Status
 from app.core import migrate
 from app.core.db import db, transaction
-from app.discovery import als, queries, service, vectors
+from app.discovery import als, folded, queries, service, vectors
 from app.discovery.models import FACTORS, AccountVector, EventKind, RecommenderModel, ReleaseVector
 from app.recommender.folding import Equation, Folding
 from app.settings import Settings
@@ -186,12 +186,12 @@ def test_people_are_folded_in_by_the_gram_that_training_kept(app: Flask) -> None
     """And by the same one where a model has none, because an older version of the shop trained it."""
     _happenings()
     model = _train()
-    kept = queries._gram(model.id).copy()
+    kept = folded._gram(model.id).copy()
     assert db.session.scalar(select(func.octet_length(RecommenderModel.gram))) == 8 * model.settings["factors"] ** 2
     with transaction():
         model.gram = None
-    queries._gram.cache_clear()
-    np.testing.assert_allclose(queries._gram(model.id), kept, rtol=1e-5, atol=1e-6)
+    folded._gram.cache_clear()
+    np.testing.assert_allclose(folded._gram(model.id), kept, rtol=1e-5, atol=1e-6)
 
 
 def test_the_migration_keeps_a_model_in_use_both_ways(settings: Settings) -> None:
