@@ -13,8 +13,9 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-TRADE = 0.7
-"""λ."""
+TRADE = 0.8
+"""λ. On Last.fm's listening counts, six of a person's hundred best by ALS: 0.8 costs 2 % of the hits that relevance
+alone has and makes the six 3 % less alike; 0.7 costs 4 % for 5 %, 0.6 costs 8 % for 8 %, 0.5 costs 13 % for 11 %."""
 
 
 def order(

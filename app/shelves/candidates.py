@@ -20,6 +20,9 @@ POOL = 100
 NEW_DAYS = 30
 """For so long a release is new."""
 
+SUITS = 0.2
+"""What has less than this share of the best score doesn't suit, and is not shown for being different either."""
+
 _WIDE = 400  # less popular ones are to be found among these
 
 
@@ -89,4 +92,4 @@ def _popular_half() -> set[str]:
 
 
 def _of(scored: Scored) -> list[Candidate]:
-    return [Candidate(one, score, Source.MODEL) for one, score in scored]
+    return [Candidate(one, score, Source.MODEL) for one, score in scored if score >= SUITS * scored[0][1]]

@@ -32,6 +32,7 @@ def home(account_id: str | None) -> Front:
     if seen.personal and ranking.is_personal:
         liked, new = candidates.liked(seen, ranking), candidates.new(seen, ranking)
         why = Why(seen, _ids(liked, new))
+        liked, new = why.unknown(liked), why.unknown(new)
         page.add(ShelfName.FOR_YOU, liked)
         _because(page, liked, why)
         page.add(ShelfName.NEW, new)
@@ -55,6 +56,7 @@ def more(account_id: str | None, without: Collection[str] = ()) -> list[Shelf]:
     if ranking.is_personal:
         liked, off = candidates.liked(seen, ranking), candidates.off_beaten(seen, ranking)
         why = Why(seen, _ids(liked, off))
+        liked, off = why.unknown(liked), why.unknown(off)
         _because(page, liked, why)
         page.add(ShelfName.OFF_BEATEN, off)
     return page.shelves(why)
@@ -66,8 +68,9 @@ def for_you(account_id: str | None) -> list[Shelf]:
     seen, ranking = page.viewer, page.ranking
     if seen.personal and ranking.is_personal:
         liked = candidates.liked(seen, ranking)
-        if page.add(ShelfName.FOR_YOU, liked):
-            return page.shelves(Why(seen, _ids(liked)))
+        why = Why(seen, _ids(liked))
+        if page.add(ShelfName.FOR_YOU, why.unknown(liked)):
+            return page.shelves(why)
     return popular(account_id)
 
 

@@ -12,21 +12,18 @@ from app.core.db import db
 from app.discovery import tastes
 from app.discovery.models import Mode
 from app.licenses import queries as licenses
-from app.wishlist import queries as wishlist
 
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
     """A person, or a guest. `personal`: whether shelves may follow their taste. `held` says of each release they own
-    anything of how many of its tracks, and how many it has; `hidden` is what they asked not to be shown, `wished` what
-    they know already and would like."""
+    anything of how many of its tracks, and how many it has; `hidden` is what they asked not to be shown."""
 
     account_id: str | None = None
     personal: bool = False
     owned: frozenset[str] = frozenset()
     held: dict[str, tuple[int, int]] = field(default_factory=dict)
     hidden: frozenset[str] = frozenset()
-    wished: frozenset[str] = frozenset()
 
     def may_be_shown(self, *more: ColumnElement[bool]) -> tuple[ColumnElement[bool], ...]:
         """Conditions about `Release` that every candidate of every shelf meets: on sale, not theirs already, and not
@@ -40,8 +37,8 @@ class Viewer:
         return (Release.status == Status.PUBLISHED, *([Release.id.not_in(self.hidden)] if self.hidden else []), *more)
 
     def unfamiliar(self) -> ColumnElement[bool]:
-        """Beside that, for what is to be discovered: nothing of which they own a part, or that they wished for."""
-        return Release.id.not_in(self.held.keys() | self.wished)
+        """Beside that, for what is to be discovered: nothing of which they own a part."""
+        return Release.id.not_in(self.held.keys())
 
 
 def of(account_id: str | None) -> Viewer:
@@ -56,7 +53,6 @@ def of(account_id: str | None) -> Viewer:
         owned=frozenset(whole | licenses.owned_release_ids(account_id)),
         held=held,
         hidden=frozenset(tastes.hidden(account_id)),
-        wished=frozenset(wishlist.wished_ids(account_id)),
     )
 
 

@@ -22,6 +22,8 @@ _TIES = (
     (EventKind.VIEW, Tie.LOOKED),
 )
 
+_GLANCED = {EventKind.VIEW, EventKind.PREVIEW}
+
 OF_A_SHELF = frozenset({Tie.OWN, Tie.BOUGHT, Tie.ELSEWHERE, Tie.PLAYED})
 """A whole shelf starts only from a release that the person owns or played."""
 
@@ -32,12 +34,19 @@ class Why:
     def __init__(self, viewer: Viewer, release_ids: Sequence[str]) -> None:
         self._reasons: dict[str, list[reasons.Reason]] = {}
         self._ties: dict[str, Tie] = {}
+        self._known: set[str] = set()
         if viewer.account_id is None or not viewer.personal or not release_ids:
             return
         self._reasons = reasons.of(viewer.account_id, release_ids)
-        named = sorted({one.release_id for found in self._reasons.values() for one in found})
-        did = tastes.kinds(viewer.account_id, named)
-        self._ties = {one: tie for one in named if (tie := _tie(viewer, one, did.get(one, []))) is not None}
+        named = {one.release_id for found in self._reasons.values() for one in found}
+        did = tastes.kinds(viewer.account_id, sorted(named | set(release_ids)))
+        self._ties = {one: tie for one in named if (tie := _tie(viewer, one, did[one])) is not None}
+        self._known = {one for one, kinds in did.items() if not set(kinds) <= _GLANCED}
+
+    def unknown(self, candidates: Iterable[Candidate]) -> list[Candidate]:
+        """Those that are a discovery, and for which there is a reason to name: not what the person played, wished for,
+        rated or put in the cart. What they only looked at or previewed may come again."""
+        return [one for one in candidates if one.release_id not in self._known and self.of(one.release_id)]
 
     def of(self, release_id: str) -> list[tuple[str, Tie]]:
         """The releases that moved it most, the strongest first, each with what the person has to do with it."""

@@ -20,11 +20,6 @@ def wished(account_id: str) -> list[Release]:
     return [wish.release for wish in wishes.unique()]
 
 
-def wished_ids(account_id: str) -> set[str]:
-    """The same by their ids, public or not."""
-    return set(db.session.scalars(select(Wish.release_id).where(Wish.account_id == account_id)))
-
-
 def is_wished(account_id: str | None, release_id: str) -> bool:
     """Whether the release is on the person's list; a guest has none."""
     return account_id is not None and db.session.get(Wish, (account_id, release_id)) is not None

@@ -1,7 +1,8 @@
-"""A town of two tastes: each group of people buys neighbours among its own releases, which three artists made."""
+"""A town of two tastes: each group of people buys some of its own releases, which three artists made."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from app.discovery.models import EventKind
 
 RELEASES = 12
 ARTISTS = 3
-_STEPS = 4  # neighbours that each person buys
+_FANS, _BOUGHT = 20, 8
 
 
 @dataclass
@@ -42,6 +43,7 @@ class Town:
 
 def town(tracks: int = 1) -> Town:
     """The town, its model trained."""
+    chance = random.Random(11)
     groups = [
         [
             rows.release(f"{name} {n}", tracks=tracks, artist=f"{name} player {n * ARTISTS // RELEASES}")
@@ -51,11 +53,10 @@ def town(tracks: int = 1) -> Town:
     ]
     made = Town(*groups, rows.consenting())
     for own in groups:
-        for number in range(RELEASES):
-            fan = rows.account()
-            made.others.append(fan)
-            for step in range(_STEPS):
-                service.record(fan.id, own[(number + step) % RELEASES].id, EventKind.PURCHASE)
+        made.others += [rows.account() for _ in range(_FANS)]
+        for fan in made.others[-_FANS:]:
+            for release in chance.sample(own, _BOUGHT):
+                service.record(fan.id, release.id, EventKind.PURCHASE)
     db.session.commit()
     train()
     return made
