@@ -6,31 +6,29 @@ whose heading stays true take a pin: nobody is told that fans also bought what t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, timedelta
 from statistics import pstdev
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, CompoundSelect, and_, func, literal, select, union_all
 
 from app.accounts.models import Account
 from app.catalog import rights
-from app.catalog.models import Release, Status
+from app.catalog.models import Release
 from app.core import clock
 from app.core.db import db
 from app.core.errors import Conflict, NotFound, WavecrateError
 from app.shelves.models import PLACES, Boost, Pin
-from app.shelves.shelf import Candidate, Pick, ShelfName, Source
+from app.shelves.shelf import Candidate, ShelfName, Source
 
-PINNED_SHELVES = (ShelfName.FOR_YOU, ShelfName.POPULAR, ShelfName.NEW, ShelfName.OFF_BEATEN)
-"""The shelves that take pins; on the others it would be untrue that a pinned release belongs there."""
+PINNED_SHELVES = (ShelfName.FOR_YOU, ShelfName.POPULAR, ShelfName.OFF_BEATEN)
+"""The shelves that take pins; the headings of the others say something that might not be so of a pinned release."""
 
-BOOSTED_SHELVES = tuple(
-    name for name in ShelfName if name not in (ShelfName.POPULAR, ShelfName.COMPLETE, ShelfName.RADIO)
-)
-"""The shelves that take boosts: not those whose order says something itself."""
+BOOSTED_SHELVES = (ShelfName.FOR_YOU, ShelfName.BECAUSE, ShelfName.FANS, ShelfName.NEW, ShelfName.OFF_BEATEN)
+"""The shelves that take boosts: those that the model ranks. The order of the others says something itself."""
 
 MOST_PINS = 2
 """On one shelf on one day, of all labels."""
@@ -67,73 +65,87 @@ class BadChoice(WavecrateError):
 
 
 @dataclass(frozen=True, slots=True)
+class Pinned:
+    """A release on a place, from 1, of a shelf."""
+
+    shelf: ShelfName
+    release_id: str
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class Boosted:
+    """A release whose score is moved by so many spreads, on one shelf or (None) on each that takes boosts."""
+
+    shelf: ShelfName | None
+    release_id: str
+    spreads: float
+
+
+@dataclass(frozen=True, slots=True)
 class Today:
-    """What holds at this moment, read once for a whole page: pins by shelf, and boosts."""
+    """What holds at this moment, read once for a whole page; pins by place."""
 
-    pins: Sequence[Pin] = ()
-    boosts: Sequence[Boost] = ()
+    pins: Sequence[Pinned] = ()
+    boosts: Sequence[Boosted] = ()
 
 
-def today(*shown: ColumnElement[bool]) -> Today:
-    """The pins and boosts that hold now, of releases that are published and for which `shown` holds, too.
-
-    `shown` are conditions on Release: whether it may be sold where the visitor is.
-    """
+def today() -> Today:
+    """The pins and boosts that hold now."""
     now = _today()
-    pins = (
-        select(Pin)
-        .join(Pin.release)
-        .where(Pin.from_on <= now, Pin.until_on >= now, Release.status == Status.PUBLISHED, *shown)
-        .order_by(Pin.place, Pin.id)
+    both: CompoundSelect[Any] = union_all(
+        select(Pin.release_id, Pin.shelf, Pin.place, literal(0).label("halves")).where(_holds(Pin, now)),
+        select(Boost.release_id, Boost.shelf, literal(0), Boost.halves).where(_holds(Boost, now)),
     )
-    boosts = select(Boost).where(Boost.from_on <= now, Boost.until_on >= now)
-    return Today(db.session.scalars(pins).unique().all(), db.session.scalars(boosts).unique().all())
+    found = db.session.execute(both.order_by("place", "release_id")).all()
+    return Today(
+        [Pinned(ShelfName(one.shelf), one.release_id, one.place) for one in found if one.place],
+        [
+            Boosted(ShelfName(one.shelf) if one.shelf else None, one.release_id, one.halves / 2)
+            for one in found
+            if one.halves
+        ],
+    )
 
 
-def boosted(shelf: ShelfName, candidates: Sequence[Candidate], at: Today | None = None) -> list[Candidate]:
-    """The candidates with the scores that the boosts of the day give them, the best first; before diversity.
+def boosted(shelf: ShelfName, candidates: Sequence[Candidate], at: Today) -> list[Candidate]:
+    """The candidates with the scores that boosts give them, the best first; before diversity and caps.
 
     A boost adds up to one spread (standard deviation) of these candidates' own scores, up or down; it brings nothing
-    onto the shelf that is no candidate.
+    onto the shelf that is no candidate. Ties stay in order.
     """
     moved = {
-        boost.release_id: boost.halves / 2
-        for boost in (at or today()).boosts
+        boost.release_id: boost.spreads
+        for boost in at.boosts
         if shelf in BOOSTED_SHELVES and boost.shelf in (None, shelf)
     }
-    return shifted(candidates, moved)
-
-
-def shifted(candidates: Sequence[Candidate], spreads: dict[str, float]) -> list[Candidate]:
-    """The candidates with each one's score moved by so many spreads, the best first; ties stay in order."""
-    if not any(each.release.id in spreads for each in candidates):
+    if not any(each.release_id in moved for each in candidates):
         return list(candidates)
     scores = [each.score for each in candidates]
     # Equal scores have no spread: there a boost decides the order, and nothing more.
     spread = pstdev(scores) or 1e-9 * max(1.0, abs(scores[0]))
-    moved = [replace(each, score=each.score + spreads.get(each.release.id, 0.0) * spread) for each in candidates]
-    return sorted(moved, key=lambda each: -each.score)
+    scored = [replace(each, score=each.score + moved.get(each.release_id, 0.0) * spread) for each in candidates]
+    return sorted(scored, key=lambda each: -each.score)
 
 
-def pinned(shelf: ShelfName, picks: Sequence[Pick], never: Collection[str] = (), at: Today | None = None) -> list[Pick]:
-    """The shelf with the pins of the day on their places, as `Source.EDITOR`; after diversity and caps.
+def pinned(shelf: ShelfName, chosen: Sequence[Candidate], at: Today) -> list[Candidate]:
+    """What was chosen for a shelf, with its pins on their places, as `Source.EDITOR`; after diversity and caps.
 
-    `never` are the ids of releases that this person is not to be shown: theirs, dismissed, owned elsewhere, on another
-    shelf of the page already. The shelf keeps its length: what gives way is its end. A release that stands where its
-    pin wants it, or before, stands there for its own reasons. An empty shelf stays empty.
+    Whether the person may be shown what is pinned, and where the shelf ends, is the caller's to see to. A release that
+    stands where its pin wants it, or before, stands there for its own reasons. An empty shelf stays empty.
     """
-    wanted = [pin for pin in (at or today()).pins if pin.shelf == shelf and pin.release_id not in never]
-    if not picks or shelf not in PINNED_SHELVES:
-        return list(picks)
-    left = list(picks)
-    for pin in wanted:
-        stands = next((n for n, pick in enumerate(left, 1) if pick.release.id == pin.release_id), None)
+    left = list(chosen)
+    for pin in at.pins if chosen and shelf in PINNED_SHELVES else ():
+        if pin.shelf != shelf:
+            continue
+        stands = next((n for n, one in enumerate(left, 1) if one.release_id == pin.release_id), None)
         if stands is not None and stands <= pin.place:
             continue
         if stands is not None:
             del left[stands - 1]
-        left.insert(min(pin.place, len(picks)) - 1, Pick(pin.release, 0.0, Source.EDITOR))
-    return left[: len(picks)]
+        score = left[min(pin.place, len(left)) - 1].score if left else 0.0
+        left.insert(pin.place - 1, Candidate(pin.release_id, score, Source.EDITOR))
+    return left
 
 
 def pin(by: Account, release: Release, shelf: ShelfName, place: int, from_on: date, until_on: date) -> Pin:
@@ -236,6 +248,10 @@ def boosts(upto: int = 200) -> list[Boost]:
 
 def _today() -> date:
     return clock.now().astimezone(UTC).date()
+
+
+def _holds(table: type[Put], day: date) -> ColumnElement[bool]:
+    return and_(table.from_on <= day, table.until_on >= day)
 
 
 def _may(by: Account, release: Release) -> None:

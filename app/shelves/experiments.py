@@ -21,7 +21,7 @@ from app.core import clock
 from app.core.db import db
 from app.core.errors import Conflict, WavecrateError
 from app.shelves.models import Trial
-from app.shelves.shelf import ShelfName
+from app.shelves.shelf import Kept, ShelfName
 from app.shelves.units import unit_of
 from app.shelves.ways import QUESTIONS, Question, Way
 
@@ -84,13 +84,9 @@ class Dealt:
         """The answer that this person gets: the usual one where nothing is tried on them."""
         return self.ways.get(question) or QUESTIONS[question].usual
 
-    def trial_of(self, shelf: ShelfName) -> str | None:
-        """The trial that the shelf takes part in, for this person."""
-        return self.trials.get(shelf, (None, None))[0]
-
-    def variant_of(self, shelf: ShelfName) -> str | None:
-        """The name of the way they get there."""
-        return self.trials.get(shelf, (None, None))[1]
+    def kept(self, shelf: ShelfName) -> Kept:
+        """How it is kept that the shelf is shown to this person: of which trial, and by which way in it."""
+        return Kept(self.unit, *self.trials.get(shelf, (None, None)))
 
 
 def bucket(salt: str, unit: str) -> int:
@@ -111,7 +107,7 @@ def variant_of(trial: Trial, unit: str) -> str:
 
 
 def deal(account_id: str | None) -> Dealt:
-    """What the person gets on this page; asked once per page, and told to `exposures.shown`."""
+    """What the person gets on this page; asked once per page."""
     unit = unit_of(account_id)
     trials = running() if unit else []
     ways: dict[Question, Way] = {}

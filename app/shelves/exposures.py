@@ -16,10 +16,9 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.core import clock
 from app.core.db import db
-from app.shelves.experiments import Dealt
 from app.shelves.models import Exposure, ExposureCount, ShelfSample
 from app.shelves.shelf import Shelf, ShelfName
-from app.shelves.units import is_staff, units_of
+from app.shelves.units import is_staff, unit_of, units_of
 
 KEEP_DAYS = 90
 """How long a pseudonym's rows are kept; a trial is shorter (`experiments.MOST_DAYS`)."""
@@ -31,25 +30,21 @@ CLICK_WITHIN = timedelta(days=1)
 """A release that a person follows was shown to them on that shelf no longer ago."""
 
 
-def shown(shelves: Iterable[Shelf], dealt: Dealt, account_id: str | None) -> int:
-    """Keep what a page shows, in one INSERT; return how many rows that were.
-
-    `dealt` is what the shelves were made by (`experiments.deal`): its unit is the person's, None for nobody's.
-    """
+def shown(shelves: Iterable[Shelf], account_id: str | None) -> int:
+    """Keep what a page shows, in one INSERT; return how many rows that were."""
     if is_staff(account_id):
         return 0
-    at = _moment(dealt.unit)
     rows = [
         {
-            "at": at,
+            "at": _moment(shelf.kept.unit),
             "what": "shown",
             "shelf": shelf.name,
             "release_id": pick.release.id,
             "place": place,
             "source": pick.source,
-            "unit": dealt.unit,
-            "trial_id": dealt.trial_of(shelf.name),
-            "variant": dealt.variant_of(shelf.name),
+            "unit": shelf.kept.unit,
+            "trial_id": shelf.kept.trial_id,
+            "variant": shelf.kept.variant,
         }
         for shelf in shelves
         for place, pick in enumerate(shelf.picks, 1)
@@ -60,7 +55,7 @@ def shown(shelves: Iterable[Shelf], dealt: Dealt, account_id: str | None) -> int
     return len(rows)
 
 
-def followed(shelf: str | None, release_id: str, dealt: Dealt, account_id: str | None) -> bool:
+def followed(shelf: str | None, release_id: str, account_id: str | None) -> bool:
     """Keep that a card of that shelf was followed to the release; whether it counts.
 
     `shelf` comes from an address, so it is not believed: it has to be a shelf, and where the person has a unit, they
@@ -68,12 +63,11 @@ def followed(shelf: str | None, release_id: str, dealt: Dealt, account_id: str |
     """
     if shelf not in set(ShelfName) or is_staff(account_id):
         return False
-    trial_id = dealt.trial_of(ShelfName(shelf))
-    variant = dealt.variant_of(ShelfName(shelf))
-    at = _moment(dealt.unit)
-    if dealt.unit is not None:
+    unit = unit_of(account_id)
+    at, trial_id, variant = _moment(unit), None, None
+    if unit is not None:
         since = select(Exposure.trial_id, Exposure.variant).where(
-            Exposure.unit == dealt.unit,
+            Exposure.unit == unit,
             Exposure.shelf == shelf,
             Exposure.release_id == release_id,
             Exposure.at > at - CLICK_WITHIN,
@@ -90,7 +84,7 @@ def followed(shelf: str | None, release_id: str, dealt: Dealt, account_id: str |
             what="followed",
             shelf=shelf,
             release_id=release_id,
-            unit=dealt.unit,
+            unit=unit,
             trial_id=trial_id,
             variant=variant,
         )

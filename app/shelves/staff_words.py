@@ -20,6 +20,8 @@ def shelf(name: str | None) -> str:
         ShelfName.OFF_BEATEN: _("Off the beaten track"),
         ShelfName.COMPLETE: _("Complete your collection"),
         ShelfName.POPULAR: _("Popular now"),
+        ShelfName.NEW_MUSIC: _("New music"),
+        ShelfName.FILMS: _("Films"),
         ShelfName.RADIO: _("Radio"),
     }
     return said[ShelfName(name)] if name is not None else _("Every shelf that takes boosts")

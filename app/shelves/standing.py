@@ -201,7 +201,7 @@ def _of_person(shelves: Iterable[Shelf]) -> dict[str, _Person]:
         for place, pick in enumerate(shelf.picks, 1):
             person = found.setdefault(pick.release.id, _Person({}, set()))
             person.shelves.setdefault(str(shelf.name), (place, str(pick.source)))
-            person.reasons.update(one.id for one in pick.because)
+            person.reasons.update(one.release.id for one in pick.because)
     return found
 
 

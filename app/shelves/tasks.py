@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from app.core.db import transaction
 from app.core.queue import DEFAULT, periodic, queue_context, task
-from app.discovery import queries as discovery
-from app.discovery import tastes
-from app.licenses import queries as licenses
-from app.shelves import editing, exposures, reports
-from app.shelves import standing as why
-from app.shelves.shelf import Pick, Shelf, ShelfName, Source
+from app.shelves import exposures, queries, reports, standing
+from app.shelves.shelf import Shelf
 
 EVERY_NIGHT = "23 2 * * *"
 EARLY = "47 2 * * *"
@@ -33,11 +27,10 @@ def sweep(timestamp: int = 0) -> None:
 def count(timestamp: int = 0) -> None:
     """Count where which release stands on the shelves of people drawn by lot."""
     with queue_context(), transaction():
-        at = editing.today()
-        why.take(lambda account_id: _shelves_of(account_id, at))
+        standing.take(_shelves_of)
 
 
-def _shelves_of(account_id: str, at: editing.Today) -> Iterator[Shelf]:
-    picks = [Pick(release, 0.0, Source.MODEL) for release in discovery.for_you(account_id, 6)]
-    never = tastes.hidden(account_id) | licenses.owned_release_ids(account_id)
-    yield Shelf(ShelfName.FOR_YOU, tuple(editing.pinned(ShelfName.FOR_YOU, picks, never, at)))
+def _shelves_of(account_id: str) -> list[Shelf]:
+    """All that the front page has for them, to its end."""
+    front = queries.home(account_id)
+    return [*front.shelves, *(queries.more(account_id, front.more_without) if front.more_without is not None else [])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from flask import request
@@ -12,8 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.db import transaction
 from app.discovery.looking import looked_at
-from app.shelves import experiments, exposures
-from app.shelves.experiments import Dealt
+from app.shelves import exposures
 from app.shelves.shelf import Shelf
 
 log = logging.getLogger("wavecrate.shelves")
@@ -27,21 +26,16 @@ def account_id() -> str | None:
     return current_user.id if current_user.is_authenticated else None
 
 
-def dealt() -> Dealt:
-    """By which ways this visitor's shelves are made; ask it once per page."""
-    return experiments.deal(account_id())
+def seen(shelves: Sequence[Shelf]) -> None:
+    """Keep that the page, or piece of one, shows these shelves; call it once for each answer.
 
-
-def seen(shelves: Iterable[Shelf], by: Dealt) -> None:
-    """Keep that the page, or piece of one, shows these shelves, which were made by `by`; call it once, last.
-
-    A page that nobody looks at is not kept, and one is shown even where nothing can be kept.
+    What nobody looks at is not kept, and a page is shown even where nothing can be kept.
     """
-    if not looked_at(request):
+    if not shelves or not looked_at(request):
         return
     try:
         with transaction():
-            exposures.shown(shelves, by, account_id())
+            exposures.shown(shelves, account_id())
     except SQLAlchemyError:
         log.exception("what was shown could not be kept")
 
@@ -57,7 +51,7 @@ def came_by_shelf(release_id: str) -> None:
         return
     try:
         with transaction():
-            exposures.followed(shelf, release_id, dealt(), account_id())
+            exposures.followed(shelf, release_id, account_id())
     except SQLAlchemyError:
         log.exception("what was followed could not be kept")
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 
+from app.recommender.diversity import TRADE
 from app.shelves.shelf import ShelfName
 
 
@@ -18,7 +19,7 @@ class Question(StrEnum):
     """What is asked of the code; a trial compares two or more answers."""
 
     DIVERSITY = "diversity"
-    FOR_YOU = "for-you"
+    FIRST = "first-shelf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +56,18 @@ QUESTIONS: dict[Question, Choice] = {
     Question.DIVERSITY: Choice(
         _("How alike the releases on a shelf may be"),
         (
-            Way("mmr-0.7", 0.7, _("As different as usual (λ 0.7)")),
-            Way("mmr-0.85", 0.85, _("More alike, closer to the taste (λ 0.85)")),
-            Way("mmr-0.5", 0.5, _("More different (λ 0.5)")),
+            Way("usual", TRADE, _("As different as usual (λ 0.8)")),
+            Way("alike", 1.0, _("What suits best, however alike (λ 1)")),
+            Way("different", 0.6, _("More different (λ 0.6)")),
         ),
         _PERSONAL,
     ),
-    Question.FOR_YOU: Choice(
-        _("What “For you” is made of"),
+    Question.FIRST: Choice(
+        _("Which shelf comes first on the front page"),
         (
-            Way("model", "model", _("What the model says of the person’s taste")),
-            Way("popular", "popular", _("What is popular, the same for everybody")),
+            Way("for-you", "for-you", _("“For you”, by the model")),
+            Way("popular", "popular", _("“Popular now”, the same for everybody")),
         ),
-        frozenset({ShelfName.FOR_YOU}),
+        frozenset({ShelfName.FOR_YOU, ShelfName.POPULAR}),
     ),
 }

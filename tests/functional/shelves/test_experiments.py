@@ -22,11 +22,12 @@ from app.core import clock
 from app.core.db import db, transaction
 from app.core.errors import Conflict
 from app.orders.models import Order, OrderLine, OrderState
+from app.recommender.diversity import TRADE
 from app.settings import ROOT, Settings
 from app.shelves import experiments, exposures, reports
 from app.shelves.experiments import BadTrial, Metric, TrialState, TrialWish, Variant, deal
 from app.shelves.models import Exposure, Trial
-from app.shelves.shelf import Pick, Shelf, ShelfName, Source
+from app.shelves.shelf import Kept, Pick, Shelf, ShelfName, Source
 from app.shelves.units import unit_of
 from app.shelves.ways import QUESTIONS, Question
 
@@ -35,8 +36,8 @@ def wish(**other: object) -> TrialWish:
     facts = {
         "name": "popular-2026",
         "hypothesis": "The model gets more clicks, because it knows the person.",
-        "question": Question.FOR_YOU,
-        "variants": [Variant("model", 50), Variant("popular", 50)],
+        "question": Question.FIRST,
+        "variants": [Variant("for-you", 50), Variant("popular", 50)],
         "metric": Metric.CLICKS,
         "days": 28,
     }
@@ -53,33 +54,34 @@ def under_way(**other: object) -> Trial:
 def look(person: Account, release: Release, click: bool = False) -> None:
     with transaction():
         dealt = deal(person.id)
-        exposures.shown([Shelf(ShelfName.FOR_YOU, (Pick(release, 1.0, Source.MODEL),))], dealt, person.id)
+        picks = (Pick(release, 1.0, Source.MODEL),)
+        exposures.shown([Shelf(ShelfName.FOR_YOU, picks, kept=dealt.kept(ShelfName.FOR_YOU))], person.id)
         if click:
-            assert exposures.followed("for-you", release.id, dealt, person.id)
+            assert exposures.followed("for-you", release.id, person.id)
 
 
 def test_the_same_person_always_gets_the_same_way(app: Flask) -> None:
     people = [rows.consenting() for _n in range(20)]
-    usual = QUESTIONS[Question.FOR_YOU].usual
-    assert {deal(one.id).way(Question.FOR_YOU) for one in people} == {usual}
+    usual = QUESTIONS[Question.FIRST].usual
+    assert {deal(one.id).way(Question.FIRST) for one in people} == {usual}
     trial = under_way()
-    got = [deal(one.id).way(Question.FOR_YOU).name for one in people]
-    assert set(got) == {"model", "popular"}
+    got = [deal(one.id).way(Question.FIRST).name for one in people]
+    assert set(got) == {"for-you", "popular"}
     for _again in range(3):
-        assert [deal(one.id).way(Question.FOR_YOU).name for one in people] == got
+        assert [deal(one.id).way(Question.FIRST).name for one in people] == got
     dealt = deal(people[0].id)
-    assert (dealt.trial_of(ShelfName.FOR_YOU), dealt.variant_of(ShelfName.FOR_YOU)) == (trial.id, got[0])
-    assert dealt.trial_of(ShelfName.FANS) is None
+    assert dealt.kept(ShelfName.FOR_YOU) == Kept(unit_of(people[0].id), trial.id, got[0])
+    assert dealt.kept(ShelfName.FANS) == Kept(dealt.unit)
     assert dealt.way(Question.DIVERSITY) == QUESTIONS[Question.DIVERSITY].usual
     with transaction():
         experiments.stop(trial)
-    assert {deal(one.id).way(Question.FOR_YOU) for one in people} == {usual}
+    assert {deal(one.id).way(Question.FIRST) for one in people} == {usual}
 
 
 def test_nothing_is_tried_on_guests_and_on_who_did_not_consent(app: Flask) -> None:
-    under_way(variants=[Variant("model", 1), Variant("popular", 99)])
+    under_way(variants=[Variant("for-you", 1), Variant("popular", 99)])
     people = [rows.account().id for _n in range(20)]
-    assert {deal(one).way(Question.FOR_YOU).name for one in [None, *people]} == {"model"}
+    assert {deal(one).way(Question.FIRST).name for one in [None, *people]} == {"for-you"}
     assert deal(None).unit is None
 
 
@@ -89,7 +91,7 @@ def test_a_trial_ends_by_the_clock(app: Flask, monkeypatch: pytest.MonkeyPatch) 
     look(person, release, click=True)
     monkeypatch.setattr(clock, "now", lambda: now + timedelta(days=7, minutes=1))
     assert experiments.state(trial) == TrialState.ENDED
-    assert deal(person.id).trial_of(ShelfName.FOR_YOU) is None
+    assert deal(person.id).kept(ShelfName.FOR_YOU).trial_id is None
     with transaction():
         assert reports.close_over() == 1
         assert reports.close_over() == 0
@@ -108,7 +110,7 @@ def test_a_shelf_takes_part_in_one_trial_at_a_time(app: Flask) -> None:
     first = under_way()
     with transaction():
         second = experiments.create(
-            wish(name="diverse", question=Question.DIVERSITY, variants=[Variant("mmr-0.7", 50), Variant("mmr-0.5", 50)])
+            wish(name="diverse", question=Question.DIVERSITY, variants=[Variant("usual", 50), Variant("different", 50)])
         )
     with pytest.raises(Conflict, match="popular-2026"), transaction():
         experiments.start(second)
@@ -120,7 +122,7 @@ def test_a_shelf_takes_part_in_one_trial_at_a_time(app: Flask) -> None:
     with pytest.raises(Conflict, match="stays"), transaction():
         experiments.discard(first)
     person = rows.consenting()
-    assert deal(person.id).way(Question.DIVERSITY).value in (0.7, 0.5)
+    assert deal(person.id).way(Question.DIVERSITY).value in (TRADE, 0.6)
 
 
 @pytest.mark.parametrize(
@@ -131,11 +133,11 @@ def test_a_shelf_takes_part_in_one_trial_at_a_time(app: Flask) -> None:
         {"hypothesis": "  "},
         {"days": 0},
         {"days": experiments.MOST_DAYS + 1},
-        {"variants": [Variant("model", 100)]},
-        {"variants": [Variant("model", 50), Variant("model", 50)]},
-        {"variants": [Variant("model", 50), Variant("mmr-0.7", 50)]},
-        {"variants": [Variant("model", 50), Variant("popular", 49)]},
-        {"variants": [Variant("model", 100), Variant("popular", 0)]},
+        {"variants": [Variant("for-you", 100)]},
+        {"variants": [Variant("for-you", 50), Variant("for-you", 50)]},
+        {"variants": [Variant("for-you", 50), Variant("usual", 50)]},
+        {"variants": [Variant("for-you", 50), Variant("popular", 49)]},
+        {"variants": [Variant("for-you", 100), Variant("popular", 0)]},
     ],
 )
 def test_what_contradicts_itself_is_no_trial(app: Flask, wrong: dict[str, object]) -> None:
@@ -216,7 +218,7 @@ def crowd(trial: Trial, release: Release, rates: dict[str, float], people: int, 
 def test_a_report_tells_what_is_true_and_how_sure_that_is(app: Flask) -> None:
     release = rows.release()
     trial = under_way()
-    crowd(trial, release, {"model": 0.5, "popular": 0.3}, 3000)
+    crowd(trial, release, {"for-you": 0.5, "popular": 0.3}, 3000)
     told = reports.of(trial)
     clicks = next(each for each in told.differences if each.metric == Metric.CLICKS)
     assert clicks.absolute is not None
@@ -234,7 +236,7 @@ def test_a_report_tells_what_is_true_and_how_sure_that_is(app: Flask) -> None:
 def test_sides_that_are_not_as_dealt_are_told_first(app: Flask) -> None:
     release = rows.release()
     trial = under_way()
-    crowd(trial, release, {"model": 0.5, "popular": 0.5}, 1000)
+    crowd(trial, release, {"for-you": 0.5, "popular": 0.5}, 1000)
     lost = db.session.query(Exposure).filter(Exposure.variant == "popular", Exposure.unit.regexp_match("-1-[123]"))
     lost.delete(synchronize_session=False)
     db.session.commit()
@@ -245,7 +247,7 @@ def test_sides_that_are_not_as_dealt_are_told_first(app: Flask) -> None:
 
 def test_several_variants_share_one_chance_of_being_wrong(app: Flask) -> None:
     release = rows.release()
-    names = ["mmr-0.7", "mmr-0.85", "mmr-0.5"]
+    names = ["usual", "alike", "different"]
     three = under_way(
         name="three",
         question=Question.DIVERSITY,
@@ -273,7 +275,7 @@ def test_the_report_of_a_person_who_goes_is_without_them(app: Flask) -> None:
 def test_the_command_prints_the_report_as_json(app: Flask, settings: Settings) -> None:
     release = rows.release()
     trial = under_way()
-    crowd(trial, release, {"model": 0.5, "popular": 0.5}, 400)
+    crowd(trial, release, {"for-you": 0.5, "popular": 0.5}, 400)
     ours = {name.upper(): value.get_secret_value() if isinstance(value, SecretStr) else str(value)
             for name, value in settings if value is not None}  # fmt: skip
     command = [sys.executable, "-m", "app.cli", "shelves", "report"]

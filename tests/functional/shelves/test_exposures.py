@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from flask_login import current_user
 from pydantic import SecretStr
 from sqlalchemy import event, select
 from support import rows
@@ -19,7 +21,7 @@ from app.core import clock
 from app.core.db import db, transaction
 from app.discovery import choices
 from app.discovery.models import Mode
-from app.shelves import exposures, units, visitor, why
+from app.shelves import exposures, standing, units, visitor
 from app.shelves.experiments import deal
 from app.shelves.models import Exposure, ExposureCount
 from app.shelves.shelf import Pick, Shelf, ShelfName, Source
@@ -27,18 +29,22 @@ from app.shelves.shelf import Pick, Shelf, ShelfName, Source
 FIREFOX = {"User-Agent": "Mozilla/5.0 (X11; Linux) Firefox/140.0"}
 
 
-def shelf(*releases: Release, name: ShelfName = ShelfName.FOR_YOU) -> Shelf:
-    return Shelf(name, tuple(Pick(release, 1.0, Source.MODEL) for release in releases))
+def shelf(*releases: Release, name: ShelfName = ShelfName.FOR_YOU, to: Account | None = None) -> Shelf:
+    """A shelf as it would be made for that person."""
+    kept = deal(to.id if to else None).kept(name)
+    return Shelf(name, tuple(Pick(release, 1.0, Source.MODEL) for release in releases), kept=kept)
 
 
 def show(person: Account | None, *shelves: Shelf) -> int:
     with transaction():
-        return exposures.shown(shelves, deal(person.id if person else None), person.id if person else None)
+        account_id = person.id if person else None
+        made = [replace(each, kept=deal(account_id).kept(each.name)) for each in shelves]
+        return exposures.shown(made, account_id)
 
 
 def follow(person: Account | None, name: str | None, release: Release) -> bool:
     with transaction():
-        return exposures.followed(name, release.id, deal(person.id if person else None), person.id if person else None)
+        return exposures.followed(name, release.id, person.id if person else None)
 
 
 def kept() -> list[tuple[str, str, str, bool]]:
@@ -120,10 +126,11 @@ def visit(app: Flask, client: FlaskClient, path: str, do: Callable[[], None], **
 
 def test_a_page_that_nobody_looks_at_shows_nobody_anything(app: Flask, client: FlaskClient) -> None:
     release = rows.release()
-    rows.sign_in(client, rows.consenting())
+    ada = rows.consenting()
+    rows.sign_in(client, ada)
 
     def page() -> None:
-        visitor.seen([shelf(release)], visitor.dealt())
+        visitor.seen([shelf(release, to=ada if current_user.is_authenticated else None)])
 
     visit(app, client, "/", page, Sec_Purpose="prefetch")
     visit(app, client, "/", page, User_Agent="Googlebot/2.1 (+http://www.google.com/bot.html)")
@@ -158,7 +165,7 @@ def test_only_the_way_from_a_page_of_ours_is_a_click(app: Flask) -> None:
 
 def test_a_page_is_shown_even_where_nothing_can_be_kept(app: Flask, client: FlaskClient) -> None:
     gone = Release(id="bcdfghjkmnpqrstv", title="Never stored", kind="audio")
-    visit(app, client, "/", lambda: visitor.seen([shelf(gone)], visitor.dealt()))
+    visit(app, client, "/", lambda: visitor.seen([shelf(gone)]))
     assert kept() == []
     assert client.get("/").status_code == 200
 
@@ -234,7 +241,7 @@ def test_the_night_leaves_counts(app: Flask, monkeypatch: pytest.MonkeyPatch) ->
     assert [named for *_rest, named in kept()] == [True, True, False], "a person's young rows, and today's"
     for _more in range(3):
         show(None, shelf(release))
-    (lately,) = why.lately(release.id)
+    (lately,) = standing.lately(release.id)
     assert (lately.shelf, lately.shown, lately.followed) == ("for-you", 7, None)
     monkeypatch.setattr(clock, "now", lambda: now + timedelta(days=exposures.KEEP_COUNTS_DAYS))
     with transaction():

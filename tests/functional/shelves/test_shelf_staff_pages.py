@@ -19,9 +19,9 @@ from app.catalog.models import Release
 from app.core import clock
 from app.core.db import db, transaction
 from app.core.queue import waiting_args
-from app.shelves import editing, why
+from app.shelves import editing, standing
 from app.shelves.models import Boost, Pin, Trial
-from app.shelves.shelf import Pick, Shelf, ShelfName, Source
+from app.shelves.shelf import Because, Pick, Shelf, ShelfName, Source, Tie
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_another_label_s_release_is_not_there(client: FlaskClient, ed: Account, 
     [
         ("pins", {"place": "7"}, 422, "Not a valid choice"),
         ("pins", {"place": "<"}, 422, "Invalid Choice"),
-        ("pins", {"shelf": "fans-also-bought"}, 422, "Not a valid choice"),
+        ("pins", {"shelf": "new-for-you"}, 422, "Not a valid choice"),
         ("pins", {"from_on": "yesterday"}, 422, "Give a day, like"),
         ("pins", {"until_on": ""}, 422, "Give a day"),
         ("pins", {"until_on": "2999-01-01"}, 400, "28 days at most"),
@@ -147,12 +147,13 @@ def test_the_page_tells_numbers_and_no_names(client: FlaskClient, boss: Account,
     assert "Nothing was counted yet." in client.get(address).text
     people = [rows.account(f"Person {n}") for n in range(12)]
     shelves = [
-        [Shelf(ShelfName.FOR_YOU, (Pick(release, 1.0, Source.MODEL, (reason,)),))] if n < 8 else [] for n in range(12)
+        [Shelf(ShelfName.FOR_YOU, (Pick(release, 1.0, Source.MODEL, (Because(reason, Tie.OWN),)),))] if n < 8 else []
+        for n in range(12)
     ]
     by_person = {person.id: each for person, each in zip(people, shelves, strict=True)}
     emails = [person.email for person in people]
     with transaction():
-        why.take(lambda account_id: by_person[account_id])
+        standing.take(lambda account_id: by_person[account_id])
     page = client.get(address).text
     for said in (
         "Of 12 people, 8 have it on a shelf.",
@@ -177,7 +178,7 @@ def test_a_trial_is_written_down_begun_and_ended(client: FlaskClient, boss: Acco
     form = {
         "name": "popular-2026",
         "hypothesis": "The model gets more clicks.",
-        "tried": "for-you/popular",
+        "tried": "first-shelf/popular",
         "share": "30",
         "metric": "purchases",
         "days": "14",
@@ -188,7 +189,7 @@ def test_a_trial_is_written_down_begun_and_ended(client: FlaskClient, boss: Acco
         ({"share": "100"}, "between 1 and 99"),
         ({"share": "half"}, "Not a valid integer"),
         ({"days": "61"}, "between 1 and 60"),
-        ({"tried": "for-you/model"}, "Not a valid choice"),
+        ({"tried": "first-shelf/for-you"}, "Not a valid choice"),
         ({"tried": ""}, "Choose what is to be tried"),
         ({"metric": "fame"}, "Not a valid choice"),
     ):
@@ -199,7 +200,7 @@ def test_a_trial_is_written_down_begun_and_ended(client: FlaskClient, boss: Acco
     address = client.post("/admin/shelves/trials/new", data=form).location
     trial = db.session.query(Trial).one()
     assert address == f"/admin/shelves/trials/{trial.id}"
-    assert trial.variants == [{"way": "model", "share": 70}, {"way": "popular", "share": 30}]
+    assert trial.variants == [{"way": "for-you", "share": 70}, {"way": "popular", "share": 30}]
     page = client.get(address).text
     assert "Not begun" in page
     assert "Report" not in page
@@ -223,7 +224,7 @@ def test_a_trial_that_never_began_is_thrown_away(client: FlaskClient, boss: Acco
     form = {
         "name": "x",
         "hypothesis": "y",
-        "tried": "diversity/mmr-0.5",
+        "tried": "diversity/different",
         "share": "50",
         "metric": "clicks",
         "days": "7",

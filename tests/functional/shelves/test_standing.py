@@ -15,9 +15,9 @@ from app.core.db import db, transaction
 from app.discovery import choices
 from app.discovery import service as discovery
 from app.discovery.models import EventKind, Mode
-from app.shelves import tasks, why
+from app.shelves import standing, tasks
 from app.shelves.models import ShelfSample
-from app.shelves.shelf import Pick, Shelf, ShelfName, Source
+from app.shelves.shelf import Because, Pick, Shelf, ShelfName, Source, Tie
 
 SHELVES = dict[str, list[Shelf]]
 
@@ -27,7 +27,7 @@ def taken(shelves: SHELVES) -> ShelfSample:
         return shelves.get(account_id, [])
 
     with transaction():
-        return why.take(of)
+        return standing.take(of)
 
 
 def at(
@@ -35,7 +35,7 @@ def at(
 ) -> tuple[Pick, ...]:
     """Picks with the release on that place, behind others that are on no more shelves than one."""
     before = tuple(Pick(_filler(), 2.0, Source.POPULAR) for _n in range(place - 1))
-    return (*before, Pick(release, 1.0, source, tuple(because)))
+    return (*before, Pick(release, 1.0, source, tuple(Because(one, Tie.OWN) for one in because)))
 
 
 def _filler() -> Release:
@@ -58,7 +58,7 @@ def test_a_release_s_standing_is_counted_in_people(app: Flask) -> None:
     for person in people[20:23]:
         shelves[person] = [Shelf(ShelfName.POPULAR, at(1, release, Source.POPULAR))]
     assert taken(shelves).people == 30
-    told = why.of(release_id)
+    told = standing.of(release_id)
     assert told is not None
     assert (told.asked, told.people) == (30, 23)
     assert [(each.shelf, each.people, each.places, each.sources) for each in told.shelves] == [
@@ -76,7 +76,7 @@ def test_of_fewer_than_five_people_nothing_is_even_kept(app: Flask) -> None:
     ids = release.id, other.id
     made = taken(shelves)
     assert set(made.facts) == {ids[1]}
-    told = why.of(ids[0])
+    told = standing.of(ids[0])
     assert told is not None
     assert (told.asked, told.people, told.shelves, told.reasons) == (9, None, [], [])
 
@@ -90,7 +90,7 @@ def test_one_person_s_place_cannot_be_reckoned_from_the_rest(app: Flask) -> None
         person: [Shelf(ShelfName.FOR_YOU, at(place, release))] for person, place in zip(people, places, strict=True)
     }
     taken(shelves)
-    told = why.of(release_id)
+    told = standing.of(release_id)
     assert told is not None
     assert [(each.people, each.places) for each in told.shelves] == [(16, [(1, 9)])]
 
@@ -102,18 +102,18 @@ def test_the_lot_falls_on_the_same_buyers_and_on_nobody_who_is_off(app: Flask, m
         choices.set_mode(off.id, Mode.OFF)
         ed.role = Role.EDITOR
         leaving.close(gone)
-    assert set(why.drawn()) == {person.id for person in people}
-    assert why.drawn() == why.drawn()
-    monkeypatch.setattr(why, "MOST_PEOPLE", 3)
-    assert len(why.drawn()) == 3
+    assert set(standing.drawn()) == {person.id for person in people}
+    assert standing.drawn() == standing.drawn()
+    monkeypatch.setattr(standing, "MOST_PEOPLE", 3)
+    assert len(standing.drawn()) == 3
 
 
 def test_nothing_was_counted_yet(app: Flask) -> None:
-    assert why.of(rows.release().id) is None
+    assert standing.of(rows.release().id) is None
 
 
 def test_the_night_counts_what_people_are_really_shown(app: Flask) -> None:
-    hot = rows.release("Hot")
+    hot, _leads = rows.release("Hot"), rows.release("The newest, which the page leads with")
     hot_id = hot.id
     buyers, others = [rows.account() for _n in range(3)], [rows.account() for _n in range(6)]
     for buyer in buyers:
@@ -123,7 +123,7 @@ def test_the_night_counts_what_people_are_really_shown(app: Flask) -> None:
         choices.say(others[0].id, hot.id, None)
     db.session.commit()
     tasks.count()
-    told = why.of(hot_id)
+    told = standing.of(hot_id)
     assert told is not None
     assert (told.asked, told.people) == (9, 6), "not who owns it"
     tasks.sweep()

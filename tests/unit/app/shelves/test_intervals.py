@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from app.shelves import intervals, why
+from app.shelves import intervals, standing
 from app.shelves.experiments import BUCKETS, bucket, variant_of
 from app.shelves.models import Trial
 
@@ -95,4 +95,4 @@ def test_sides_that_are_not_what_was_dealt_are_noticed() -> None:
 def test_what_is_told_of_parts_gives_no_part_of_fewer_than_five_away(
     counts: dict[str, int], whole: int, told: dict[str, int]
 ) -> None:
-    assert why.partition(counts, whole) == told
+    assert standing.partition(counts, whole) == told
