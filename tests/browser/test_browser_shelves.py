@@ -70,11 +70,9 @@ def front(app: Flask, store: S3Store) -> Iterator[Front]:
         crate = [release for key, likes in taste.items() if likes >= 0.5 for release in made.get(key, [])]
         for _ in range(14):
             fan = rows.account()
-            usual, late = (
-                [one for one in crate if one.offer.price_minor < 890],
-                [one for one in crate if one.offer.price_minor == 890],
-            )
-            for release in [*chance.sample(usual, 6), *chance.sample(late, 1)]:
+            usual = [one for one in crate if one.offer.price_minor < 890]
+            late = [one for one in crate if one.offer.price_minor == 890]
+            for release in [*chance.sample(usual, min(6, len(usual))), *chance.sample(late, 1)]:
                 discovery.record(fan.id, release.id, EventKind.PURCHASE)
     ada = rows.consenting()
     owned = [made["weather"][0], made["doors"][0], made["orders"][0], made["orders"][1]]
