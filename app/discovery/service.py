@@ -89,8 +89,9 @@ def train(most_factors: int = FACTORS, device: Device = "auto", found: Tuned | N
     began = clock.now()
     until = db.session.scalar(select(func.max(Event.id))) or 0
     given = reading.interactions(until)
-    settings = found.settings() if found else tuned.settings_of(queries.active_model())
-    recipe = tuned.wanted(settings, given.matrix.shape, min(most_factors, FACTORS))
+    active = queries.active_model()
+    recipe = found.recipe if found else tuned.wanted(active, given.matrix.shape, min(most_factors, FACTORS))
+    settings = found.settings() if found else tuned.settings_of(active)
     factors = factorising.factorise(given, recipe, device=device)
     completed = hybrid.complete(factors, given) if factors else None
     model = _keep(completed, until, began, **settings, seconds=round(perf_counter() - started, 3))

@@ -6,7 +6,7 @@ model that is put back brings its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -62,9 +62,10 @@ def settings_of(model: RecommenderModel | None) -> dict[str, Any]:
     return {"tuned": found} if found else {}
 
 
-def wanted(settings: Mapping[str, Any], shape: tuple[int, int], most_factors: int) -> Recipe:
-    """The recipe for people × items of that shape: the tuned one, else what is usual."""
-    if "tuned" not in settings:
+def wanted(model: RecommenderModel | None, shape: tuple[int, int], most_factors: int) -> Recipe:
+    """The recipe that follows the model in use, for people × items of that shape: as it was tuned, else the usual."""
+    settings = settings_of(model)
+    if not settings:
         return Recipe.suitable(*shape, most_factors)
     found = Recipe.of(settings["tuned"])
     return replace(found, als=replace(found.als, factors=min(found.als.factors, most_factors)))
