@@ -12,9 +12,10 @@ from sqlalchemy import exists, select
 
 from app.core import clock
 from app.core.db import db
-from app.discovery import als, signal
+from app.discovery import signal
 from app.discovery.models import FACTORS, AccountVector, Event, RecommenderModel, ReleaseVector
 from app.recommender.folding import Equation, Vectors
+from app.recommender.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +51,26 @@ def of(model: RecommenderModel, account_id: str) -> Folded | None:
     rows = db.session.execute(query).all()
     if not rows:
         return None
-    sure = als.confidence(np.array([float(row.liked) for row in rows]))
+    recipe = Recipe.of(model.settings)
+    sure = recipe.confidence(np.array([float(row.liked) for row in rows]))
     touched = np.array([row.vector for row in rows], dtype=np.float32)
-    return Folded([row.release_id for row in rows], Equation(_gram(model.id), touched, sure, als.REGULARISATION))
+    tight = recipe.als.regularisation_of(len(rows), mean_count(model))
+    return Folded([row.release_id for row in rows], Equation(gram(model.id), touched, sure, tight))
+
+
+def mean_count(model: RecommenderModel) -> float:
+    """How many releases the people had whom the model was learned from; 1 where no λ depends on it."""
+    return float(model.settings.get("mean_count", 1.0))
 
 
 @lru_cache(maxsize=4)
-def _gram(model_id: str) -> NDArray[np.float64]:
-    """YᵀY over all releases of a model, FACTORS wide; it never changes once the model is trained."""
+def gram(model_id: str) -> NDArray[np.float64]:
+    """YᵀY over the releases that a model's people touched, FACTORS wide; it never changes once the model is trained."""
     kept = db.session.scalar(select(RecommenderModel.gram).where(RecommenderModel.id == model_id))
     made = np.zeros((FACTORS, FACTORS))
     if kept is not None:
-        gram = np.frombuffer(kept).reshape(isqrt(len(kept) // 8), -1)
-        made[: len(gram), : len(gram)] = gram
+        factors = isqrt(len(kept) // 8)
+        made[:factors, :factors] = np.frombuffer(kept).reshape(factors, factors)
         return made
     # Trained by a version of the shop that did not keep it.
     rows = db.session.scalars(

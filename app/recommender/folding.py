@@ -29,13 +29,14 @@ _BLOCK = 4096
 class Folding:
     """A model's items, prepared once; not written to afterwards, so threads may share it.
 
-    `items`: (n, f), float32. Takes as much memory again.
+    `items`: (n, f), float32. Takes as much memory again. `gram` is what they amount to, where it is not YᵀY: items that
+    nobody can have touched yet say nothing of who did not touch them.
     """
 
-    def __init__(self, items: Vectors) -> None:
+    def __init__(self, items: Vectors, gram: NDArray[np.float64] | None = None) -> None:
         if not np.isfinite(items).all():
             raise ValueError("an item's vector is not finite")
-        values, self._turn = np.linalg.eigh(_gram(items))
+        values, self._turn = np.linalg.eigh(_gram(items) if gram is None else gram)
         self._spread = np.maximum(values, 0.0)
         turned = items @ self._turn.astype(np.float32)
         lengths = np.linalg.norm(turned, axis=1)

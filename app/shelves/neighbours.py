@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 
 import numpy as np
 from sqlalchemy import select
@@ -26,10 +27,11 @@ def fans(viewer: Viewer, ranking: Ranking, release_id: str) -> list[Candidate]:
     return [Candidate(one, score, Source.MODEL) for one, score in found if score >= NEAR]
 
 
-def near_artist(viewer: Viewer, ranking: Ranking, artist_id: str) -> list[Candidate]:
-    """The nearest artists by a release each: the one that points most where this artist's releases point."""
+def near_artist(viewer: Viewer, ranking: Ranking, artist_id: str, without: Collection[str]) -> list[Candidate]:
+    """The nearest artists by a release each: the one, not among `without`, that points most where this artist's
+    releases point."""
     here = _centres(ranking, [artist_id]).get(artist_id)
-    found = ranking.beside(here, POOL, *viewer.may_be_shown(Release.artist_id != artist_id))
+    found = ranking.beside(here, POOL, *viewer.may_be_shown(Release.artist_id != artist_id, Release.id.not_in(without)))
     if here is None or not found:
         return []
     artist_of = catalog.artists_of([one for one, _score in found])

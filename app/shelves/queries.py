@@ -37,7 +37,7 @@ def home(account_id: str | None) -> Front:
         if page.dealt.way(Question.FIRST).value != "popular":
             page.add(ShelfName.FOR_YOU, liked)
         _because(page, liked, why)
-        page.add(ShelfName.NEW, new)
+        page.add(ShelfName.NEW, new, least=LEAST)
     if page.count(ShelfName.FOR_YOU) < LEAST:  # too little to go by
         page.add(ShelfName.POPULAR, candidates.popular(seen), trade=IN_ORDER)
     if not page.count(ShelfName.NEW):
@@ -60,7 +60,7 @@ def more(account_id: str | None, without: Collection[str] = ()) -> list[Shelf]:
         why = Why(seen, _ids(liked, off))
         liked, off = why.unknown(liked), why.unknown(off)
         _because(page, liked, why)
-        page.add(ShelfName.OFF_BEATEN, off)
+        page.add(ShelfName.OFF_BEATEN, off, least=LEAST)
     return page.shelves(why)
 
 
@@ -112,7 +112,7 @@ def _page(account_id: str | None, without: Collection[str] = ()) -> Page:
 
 
 def _near(page: Page, about: Artist) -> None:
-    near = neighbours.near_artist(page.viewer, page.ranking, about.id)
+    near = neighbours.near_artist(page.viewer, page.ranking, about.id, page.taken)
     page.add(ShelfName.NEAR, near, trade=IN_ORDER, most=1, about=about)
 
 

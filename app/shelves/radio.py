@@ -25,6 +25,7 @@ from app.media import queries as media
 from app.media.models import Rendition, RenditionKind
 from app.recommender import diversity
 from app.shelves import viewer as viewers
+from app.shelves.neighbours import NEAR
 from app.shelves.viewer import Viewer
 
 HANDFUL = 5
@@ -132,33 +133,34 @@ class _Station:
         return self._entries([ids[one] for one in order], played)
 
     def _near(self, playable: ColumnElement[bool]) -> dict[str, float]:
-        """Releases with something left to play and their worth: near the seed, then of its genre, then all others."""
+        """Releases with something left to play and their worth: near the seed, or, where the model doesn't know that,
+        near the person's taste; once there are none, of its artist and genre, and all others."""
         conditions = self._viewer.may_be_heard(Release.kind == Kind.AUDIO, playable)
         vector = self._ranking.vectors([self._seed.release_id]).get(self._seed.release_id)
-        near = dict(self._ranking.beside(vector, _POOL, *conditions))
         taste = self._ranking.taste
-        if near and taste is not None:
+        found = self._ranking.beside(taste if vector is None else vector, _POOL, *conditions)
+        near = {one: score for one, score in found if score >= NEAR}
+        if not near:
+            return self._others(conditions)
+        if taste is not None and vector is not None:
             vectors = self._ranking.vectors(near.keys())
             suits = {one: _cosine(vectors[one], np.asarray(taste, np.float32)) for one in near}
             near = {one: SEED_SHARE * score + (1 - SEED_SHARE) * suits[one] for one, score in near.items()}
-        if len(near) < HANDFUL:
-            near = self._others(conditions, near) | near
         return near
 
-    def _others(self, conditions: tuple[ColumnElement[bool], ...], near: dict[str, float]) -> dict[str, float]:
+    def _others(self, conditions: tuple[ColumnElement[bool], ...]) -> dict[str, float]:
         release = self._seed.release
         of_its_genre = (Release.genre_id == release.genre_id).desc().nulls_last()
         query = (
             select(Release.id, Release.genre_id, Release.artist_id)
-            .where(*conditions, Release.id.not_in(near))
+            .where(*conditions)
             .order_by(of_its_genre, Release.published_at.desc(), Release.id)
             .limit(_POOL)
         )
         heat = discovery.heat_of_releases()
         most = max(heat.values(), default=0) or 1
         return {
-            one: -3
-            + (1 if genre is not None and genre == release.genre_id else 0)
+            one: (1 if genre is not None and genre == release.genre_id else 0)
             + (0.5 if artist == release.artist_id else 0)
             + 0.4 * max(heat.get(one, 0.0), 0.0) / most
             for one, genre, artist in db.session.execute(query)

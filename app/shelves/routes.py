@@ -54,11 +54,16 @@ def more() -> Any:
 def tune(track_id: str) -> Any:
     """The next handful of the station that begins at this track.
 
-    Takes `{played, skipped}`, lists of track ids, the latest last. Answers `{tracks, again}`: what plays next, in
-    order; `again` says that everything was played once and the round begins anew.
+    Takes `{played, skipped}`, lists of track ids, the latest last. Answers `{tracks, again, signed_in}`: what plays
+    next, in order, each with the address of its preview where it doesn't play whole; `again` says that everything was
+    played once and the round begins anew.
     """
     handful = radio.tune(track_id, radio.said(request.get_json(silent=True)), _account_id())
-    answer = jsonify(tracks=[_entry(one) for one in handful.entries], again=handful.again)
+    answer = jsonify(
+        tracks=[_entry(one) for one in handful.entries],
+        again=handful.again,
+        signed_in=current_user.is_authenticated,
+    )
     answer.headers["Cache-Control"] = "no-store"
     return answer
 

@@ -16,8 +16,9 @@ from app.accounts.models import Account
 from app.core import clock
 from app.core.db import db, transaction
 from app.core.errors import Conflict, NotFound
-from app.discovery import als, promotion, queries, service
+from app.discovery import promotion, queries, service
 from app.discovery.models import EventKind, RecommenderModel, ReleaseVector
+from app.recommender import factorising
 from app.recommender.interactions import Interactions
 from app.settings import Settings
 
@@ -43,19 +44,21 @@ def train() -> RecommenderModel:
 
 def breaking(monkeypatch: pytest.MonkeyPatch) -> None:
     """From here on training gives everybody and everything vectors by chance."""
-    factorise = als.factorise
+    factorise = factorising.factorise
 
-    def broken(given: Interactions, **settings: object) -> als.Factors | None:
-        made = factorise(given, **settings)  # type: ignore[arg-type]
+    def broken(given: Interactions, *settings: object, **more: object) -> factorising.Factors | None:
+        made = factorise(given, *settings, **more)  # type: ignore[arg-type]
         assert made is not None
         draw = np.random.default_rng(1)
-        return als.Factors(
+        return factorising.Factors(
             made.account_ids,
             made.release_ids,
             *(draw.standard_normal(each.shape).astype(np.float32) for each in (made.accounts, made.releases)),
+            made.recipe,
+            made.mean_count,
         )
 
-    monkeypatch.setattr(als, "factorise", broken)
+    monkeypatch.setattr(factorising, "factorise", broken)
 
 
 def test_a_broken_model_never_reaches_a_shelf(people: list[Account], monkeypatch: pytest.MonkeyPatch) -> None:

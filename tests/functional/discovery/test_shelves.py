@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from support import rows
 
 from app.core import clock
@@ -96,20 +95,3 @@ def test_no_history_is_shown_what_is_popular(app: Flask) -> None:
     db.session.commit()
     assert queries.for_you(newcomer.id, 10) == [first, second]
     assert queries.fans_also_bought(first.id, newcomer.id, 10) == []
-
-
-def test_shelves_are_fragments_that_name_themselves(app: Flask, client: FlaskClient) -> None:
-    release = rows.release("Harbour Lights")
-    ada = rows.account()
-
-    guest = client.get("/shelves/for-you")
-    assert "Popular now" in guest.text
-    assert "Harbour Lights" in guest.text
-    assert "<html" not in guest.text
-    assert client.get(f"/shelves/fans-also-bought/{release.id}").text.strip() == ""
-
-    rows.sign_in(client, ada)
-    assert "For you" in client.get("/shelves/for-you").text
-    rows.own(ada, release=release)
-    assert client.get("/shelves/for-you").text.strip() == ""
-    assert client.get("/shelves/for-you").headers["Cache-Control"] == "private, no-cache"

@@ -16,9 +16,10 @@ from app.accounts.models import Account
 from app.catalog.models import Release
 from app.core import queue
 from app.core.db import db, transaction
-from app.discovery import als, folded, queries, service, tasks, vectors
+from app.discovery import folded, queries, service, tasks, vectors
 from app.discovery.models import FACTORS, AccountVector, Event, EventKind, RecommenderModel, ReleaseVector
 from app.licenses import service as licenses
+from app.recommender.recipe import Recipe
 from app.settings import Settings
 
 
@@ -127,8 +128,26 @@ def test_folding_in_agrees_with_training(town: Town) -> None:
     model.settings = model.settings | {"until_event": 0}
     now = folded.taste(model, fan.id)
     assert now is not None
-    cosine = np.dot(trained, now) / np.linalg.norm(trained) / np.linalg.norm(now)
-    assert cosine > 0.98
+    np.testing.assert_allclose(trained, now, rtol=1e-3, atol=1e-5)
+
+
+def test_a_model_of_an_older_version_goes_on_as_it_was_learned(town: Town) -> None:
+    """Its settings name alpha and λ only: c = 1 + α·log(1 + r), and one λ for everybody."""
+    model = _train()
+    old = {name: model.settings[name] for name in ("accounts", "releases", "until_event", "heat", "indexed")}
+    model.settings = old | {"factors": 4, "alpha": 10.0, "regularisation": 5.0}
+    db.session.commit()
+    newcomer = rows.account()
+    _buy(newcomer, town.metal[2])
+    found = folded.of(model, newcomer.id)
+    assert found is not None
+    assert found.equation.confidence == pytest.approx([1 + 10 * np.log1p(5)], rel=1e-3)
+    assert found.equation.regularisation == 5
+    assert set(queries.for_you(newcomer.id, 3)) <= set(town.metal)
+    newer = _train()
+    assert newer.active
+    assert newer.settings["scaling"] == 0.5
+    assert newer.settings["judged"] is None, "16 people with three releases each say nothing of a model"
 
 
 def test_training_again_replaces_the_model_and_keeps_the_one_before(town: Town) -> None:
@@ -206,8 +225,10 @@ def test_drafts_and_refunds_teach_nothing(app: Flask) -> None:
 
 
 def test_more_of_it_is_surer_and_nothing_is_one() -> None:
-    assert als.confidence(0.0) == 1.0
-    assert als.confidence(1.0) < als.confidence(5.0) < als.confidence(50.0)
+    for even in (True, False):
+        sure = Recipe(even=even).confidence(np.array([0.0, 1.0, 5.0, 50.0]))
+        assert sure[0] == 1.0
+        assert (np.diff(sure) > 0).all()
 
 
 def test_the_value_of_an_event_is_a_share(app: Flask) -> None:

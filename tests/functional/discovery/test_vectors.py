@@ -14,7 +14,7 @@ from support import rows
 from app.catalog.models import Release, Status
 from app.core import migrate
 from app.core.db import db, transaction
-from app.discovery import als, folded, queries, service, vectors
+from app.discovery import folded, queries, service, vectors
 from app.discovery.models import FACTORS, AccountVector, EventKind, RecommenderModel, ReleaseVector
 from app.recommender.folding import Equation, Folding
 from app.settings import Settings
@@ -186,12 +186,12 @@ def test_people_are_folded_in_by_the_gram_that_training_kept(app: Flask) -> None
     """And by the same one where a model has none, because an older version of the shop trained it."""
     _happenings()
     model = _train()
-    kept = folded._gram(model.id).copy()
+    kept = folded.gram(model.id).copy()
     assert db.session.scalar(select(func.octet_length(RecommenderModel.gram))) == 8 * model.settings["factors"] ** 2
     with transaction():
         model.gram = None
-    folded._gram.cache_clear()
-    np.testing.assert_allclose(folded._gram(model.id), kept, rtol=1e-5, atol=1e-6)
+    folded.gram.cache_clear()
+    np.testing.assert_allclose(folded.gram(model.id), kept, rtol=1e-5, atol=1e-6)
 
 
 def test_the_migration_keeps_a_model_in_use_both_ways(settings: Settings) -> None:
@@ -251,9 +251,9 @@ def test_folding_in_knows_no_more_than_the_model(app: Flask) -> None:
     random = np.random.default_rng(3)
     items = random.standard_normal((40, 8)).astype(np.float32)
     wide = vectors.padded(items)
-    touched, r = np.array([1, 5, 7]), np.array([1.0, 5.0, 2.0])
+    touched, sure = np.array([1, 5, 7]), np.array([8.0, 18.0, 12.0])
     gram = wide.astype(np.float64).T @ wide
-    by_database = Equation(gram, wide[touched], als.confidence(r), als.REGULARISATION).solve()
-    in_process = Folding(items).fold(touched, als.confidence(r), regularisation=als.REGULARISATION)
+    by_database = Equation(gram, wide[touched], sure, 5.0).solve()
+    in_process = Folding(items).fold(touched, sure, regularisation=5.0)
     np.testing.assert_allclose(by_database[:8], in_process, rtol=1e-4)
     assert not by_database[8:].any()

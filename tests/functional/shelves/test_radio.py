@@ -14,7 +14,7 @@ from app.accounts.models import Account
 from app.catalog.models import Kind, Release, Track
 from app.core.db import db, transaction
 from app.discovery import choices
-from app.discovery.models import Verdict
+from app.discovery.models import EventKind, Verdict
 from app.media.models import RenditionKind
 from app.shelves import radio
 from media_store import keys
@@ -41,10 +41,6 @@ def _tune(client: FlaskClient, seed: Track, status: int = 200, **told: Any) -> d
     answer = client.post(f"/radio/{seed.id}", json=told, headers=JSON)
     assert answer.status_code == status, answer.text
     return answer.json
-
-
-def _titles(answer: dict[str, Any]) -> list[str]:
-    return [track["title"] for track in answer["tracks"]]
 
 
 def _round(client: FlaskClient, seed: Track, most: int = 99) -> list[dict[str, Any]]:
@@ -105,18 +101,26 @@ def test_whole_tracks_where_they_are_theirs_and_previews_elsewhere(
     assert client.post(f"/play/{bought.id}").status_code == 200
 
 
-def test_taste_leans_on_a_station(planted: Town, client: FlaskClient) -> None:
+def test_taste_leads_where_nobody_knows_the_track_yet(planted: Town, client: FlaskClient) -> None:
     between = rows.release("Between", artist="Nobody")
     _previewed(between)
-    guest = _titles(_tune(client, between.tracks[0]))
-    assert len(guest) == radio.HANDFUL
-    suits = radio._Station  # how it is made is its own; what it plays is what counts
-    assert suits is not None
-    planted.buy(planted.ada, planted.metal[0])
-    planted.buy(planted.ada, planted.metal[1])
+    planted.did(planted.ada, planted.metal[0], EventKind.PLAY)
     rows.sign_in(client, planted.ada)
-    heard = _titles(_tune(client, between.tracks[0]))
-    assert len(heard) == radio.HANDFUL
+    metal = {release.id for release in planted.metal}
+    heard = _tune(client, between.tracks[0])["tracks"]
+    assert heard
+    assert {track["release_id"] for track in heard} <= metal
+
+
+def test_taste_moves_what_is_near(planted: Town, client: FlaskClient) -> None:
+    seed = planted.jazz[0].tracks[0]
+    guest = [track["id"] for track in _round(client, seed)]
+    for release in (planted.jazz[8], planted.jazz[9]):
+        planted.did(planted.ada, release, EventKind.PLAY)
+    rows.sign_in(client, planted.ada)
+    hers = [track["id"] for track in _round(client, seed)]
+    assert set(hers) == set(guest)
+    assert hers != guest
 
 
 def test_what_was_skipped_turns_the_station_at_once(planted: Town, client: FlaskClient) -> None:
@@ -156,7 +160,7 @@ def test_a_shop_without_a_model_has_radio_too(app: Flask, client: FlaskClient) -
 def test_a_shop_with_one_track_says_that_there_is_nothing_else(app: Flask, client: FlaskClient) -> None:
     only = rows.release("Only")
     _previewed(only)
-    assert _tune(client, only.tracks[0]) == {"tracks": [], "again": True}
+    assert _tune(client, only.tracks[0]) == {"tracks": [], "again": True, "signed_in": False}
 
 
 def test_what_is_told_is_not_trusted(planted: Town, client: FlaskClient) -> None:

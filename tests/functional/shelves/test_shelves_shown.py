@@ -236,6 +236,20 @@ def test_popular_is_what_was_done_and_new_is_what_is_new(app: Flask) -> None:
     assert [pick.source for pick in shelves[0].picks] == [Source.POPULAR]
 
 
+def test_shelves_are_fragments_that_name_themselves(planted: Town, client: FlaskClient) -> None:
+    guest = client.get("/shelves/for-you")
+    assert "Popular now" in guest.text
+    assert "<html" not in guest.text
+    assert guest.headers["Cache-Control"] == "private, no-cache"
+    unheard = rows.release("Unheard")
+    assert client.get(f"/shelves/fans-also-bought/{unheard.id}").text.strip() == ""
+    assert "Fans also bought" in client.get(f"/shelves/fans-also-bought/{planted.jazz[0].id}").text
+    rows.sign_in(client, planted.ada)
+    assert "Popular now" in client.get("/shelves/for-you").text
+    planted.did(planted.ada, planted.jazz[0], EventKind.CART)
+    assert "For you" in client.get("/shelves/for-you").text
+
+
 def test_no_shelf_is_empty(app: Flask, client: FlaskClient) -> None:
     assert queries.home(None).shelves == []
     assert "shelf__tab" not in client.get("/").text
