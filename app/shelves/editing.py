@@ -169,7 +169,10 @@ def pin(by: Account, release: Release, shelf: ShelfName, place: int, from_on: da
         from_on,
         until_on,
         MOST_PINS,
-        _("That shelf has %(most)s pins on one of those days: that is all.", most=MOST_PINS),
+        _(
+            "That shelf has %(most)s pins on one of those days, which is all it takes. Choose other days.",
+            most=MOST_PINS,
+        ),
     )
     _limit(
         [other for other in others if other.release.label_id == release.label_id],
@@ -177,7 +180,7 @@ def pin(by: Account, release: Release, shelf: ShelfName, place: int, from_on: da
         until_on,
         MOST_PINS_OF_A_LABEL,
         _(
-            "That shelf has a pin of this label on one of those days: one label has %(most)s.",
+            "That shelf has a pin of this label on one of those days; it takes %(most)s. Choose other days.",
             most=MOST_PINS_OF_A_LABEL,
         ),
     )
@@ -205,7 +208,10 @@ def boost(by: Account, release: Release, shelf: ShelfName | None, halves: int, f
         from_on,
         until_on,
         MOST_BOOSTS,
-        _("There are %(most)s boosts on one of those days: that is all.", most=MOST_BOOSTS),
+        _(
+            "There are %(most)s boosts on one of those days, which is all there may be. Choose other days.",
+            most=MOST_BOOSTS,
+        ),
     )
     _limit(
         [other for other in others if other.release.label_id == release.label_id],
@@ -213,7 +219,7 @@ def boost(by: Account, release: Release, shelf: ShelfName | None, halves: int, f
         until_on,
         MOST_BOOSTS_OF_A_LABEL,
         _(
-            "This label has %(most)s boosts on one of those days: that is all for one label.",
+            "This label has %(most)s boosts on one of those days, which is all it may have. Choose other days.",
             most=MOST_BOOSTS_OF_A_LABEL,
         ),
     )
