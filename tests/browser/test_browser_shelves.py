@@ -211,6 +211,7 @@ def test_a_radio_plays_what_is_owned_whole_and_drops_what_is_not_for_one(browser
         page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
         page.set_viewport_size({"width": width, "height": 800})
         page.screenshot(path=RESULTS / f"radio-{theme}-{width}.png")
+        page.screenshot(path=RESULTS / f"radio-{theme}-{width}-all.png", full_page=True)
         assert not faults(page), (theme, width)
     modes: dict[str, str] = {}
     for _ in range(5):
