@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import numpy as np
 import pytest
 from flask import Flask
 from support import rows
 from support.scene import Scene, scenes
 
+from app.core import clock
 from app.core.db import db, transaction
 from app.discovery import cold, events, folded, hybrid, queries, reasons, service
 from app.discovery.models import AccountVector, EventKind, RecommenderModel, ReleaseVector
@@ -42,7 +46,7 @@ def test_a_release_without_sales_has_a_vector_and_comes_up_for_its_people(town: 
 
 def test_without_it_nobody_would_be_shown_what_is_new(town: list[Scene], monkeypatch: pytest.MonkeyPatch) -> None:
     new = town[0].release("New")
-    monkeypatch.setattr(cold, "fit", lambda *_: None)
+    monkeypatch.setattr(cold, "fit", lambda *_given, **_more: None)
     model = train()
     assert model.settings["content"] is None
     assert model.settings["releases"] == 30
@@ -94,6 +98,26 @@ def test_what_few_touched_is_blended_and_people_are_folded_into_that(town: list[
     np.testing.assert_allclose(trained, folded.taste(model, fan.id), rtol=1e-3, atol=1e-5)
 
 
+def test_the_way_is_chosen_once_a_day(town: list[Scene], monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+    fit = cold.fit
+
+    def watched(*given: Any, **more: Any) -> cold.Predictor | None:
+        found = fit(*given, **more)
+        assert found is not None
+        tried.append(len(found.choice.tried))
+        return found
+
+    monkeypatch.setattr(cold, "fit", watched)
+    first, second = train().settings["content"], train().settings["content"]
+    assert tried[0] > tried[1] == 1
+    assert (second["way"], second["strength"], second["chosen"]) == (first["way"], first["strength"], first["chosen"])
+    later = clock.now() + timedelta(days=1, minutes=1)
+    monkeypatch.setattr(clock, "now", lambda: later)
+    assert train().settings["content"]["chosen"] == later.isoformat()
+    assert tried[2] == tried[0]
+
+
 def test_what_makes_it_worse_is_left_out(town: list[Scene], monkeypatch: pytest.MonkeyPatch) -> None:
     """Blends are compared with what was learned before they are used: here one that is mere chance."""
 
@@ -104,9 +128,9 @@ def test_what_makes_it_worse_is_left_out(town: list[Scene], monkeypatch: pytest.
     seen: list[Factors] = []
     complete = hybrid.complete
 
-    def remembering(factors: Factors, told: Interactions) -> hybrid.Completed:
+    def remembering(factors: Factors, told: Interactions, earlier: Any) -> hybrid.Completed:
         seen.append(factors)
-        return complete(factors, told)
+        return complete(factors, told, earlier)
 
     monkeypatch.setattr(hybrid, "complete", remembering)
     model = train()
