@@ -81,9 +81,9 @@ def fit(
 ) -> Predictor | None:
     """Learn from releases that have both: rows of content (dense or a SciPy CSR matrix) and of factors.
 
-    `counts` are how many people touched each; `way` is the only one to try, where one was found before. None where there
-    are too few to learn from, or where nothing that was tried predicts those held back better than the average release
-    would.
+    `counts` are how many people touched each; `way` is the only one to try, where one was found before. None where
+    there are too few to learn from, or where nothing that was tried predicts those held back better than the average
+    release would.
     """
     rows = _learned_from(factors, counts)
     if len(rows) < LEAST_KNOWN:
