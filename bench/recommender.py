@@ -37,6 +37,7 @@ from app.core.db import db
 from app.discovery import copying, folded, reading, vectors
 from app.discovery.models import FACTORS, Event, RecommenderModel, ReleaseVector
 from app.factory import create_app
+from app.recommender import als
 from app.recommender.factorising import Factors, factorise
 from app.recommender.folding import Equation, Folding
 from app.recommender.interactions import Interactions
@@ -121,7 +122,7 @@ def training(told: Told, pairs: int, rounds: int) -> None:
                 factors=recipe.als.factors,
                 regularization=recipe.als.regularisation,
                 iterations=recipe.als.iterations,
-                use_cg=matrix.nnz > 100_000,
+                use_cg=not als.is_little(matrix, recipe.als.factors),
                 random_state=1,
             )
             bare.append(_seconds(lambda: model.fit(matrix, show_progress=False)))  # noqa: B023

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 from sqlalchemy import select
 
 from app.catalog.models import Release, Status
+from app.core import clock
 from app.core.db import db
 from app.discovery import cold, content
 from app.recommender import protocol
@@ -17,8 +20,10 @@ from app.recommender.folding import Folding
 from app.recommender.interactions import Interactions
 from app.recommender.recipe import FoldedIn
 
-MOST_BLENDED = 10 * cold.USUAL_CREDIBILITY
-"""A release that so many people touched keeps its own factors: content would have a tenth of a say at most."""
+MOST_BLENDED = 10
+"""A release that so many times k people touched keeps its own factors: content would have less than a tenth's say."""
+
+CHOSEN_FOR = timedelta(days=1)
 
 _ASKED, _LEAST_ASKED, _LEAST_ITEMS = 1000, 20, 5
 _SEED = 20
@@ -35,29 +40,51 @@ class Completed:
     facts: dict[str, Any]
 
 
-def complete(factors: Factors, given: Interactions) -> Completed:
+def complete(factors: Factors, given: Interactions, earlier: Mapping[str, Any] | None = None) -> Completed:
     """With every published release, where content predicts anything; else as it was trained.
 
-    Blended factors are left out where people of the log would find what they did less well with them, beyond chance.
+    How content predicts is taken from the facts of an `earlier` model for CHOSEN_FOR, then searched for anew. Blended
+    factors are left out where people of the log would find what they did less well with them, beyond chance.
     """
     ids, described = content.vectors(_published(factors.release_ids))
     number_of = {one: number for number, one in enumerate(ids)}
     rows = np.array([number_of[one] for one in factors.release_ids], dtype=np.intp)
     counts = given.matrix.getnnz(axis=0)
-    predictor = cold.fit(described[rows], factors.releases, counts)
+    way, since = _as_before(earlier)
+    predictor = cold.fit(described[rows], factors.releases, counts, way=way)
+    if predictor is None and way is not None:
+        since = clock.now()
+        predictor = cold.fit(described[rows], factors.releases, counts)
     if predictor is None:
         return Completed(factors, [], factors.releases[:0], {"content": None})
     own = predictor.predict(described[rows])
     k = cold.credibility(factors.releases, own, counts)
-    blended = np.where((counts < MOST_BLENDED)[:, None], cold.blend(factors.releases, own, counts, k), factors.releases)
+    blended = np.where(
+        (counts < MOST_BLENDED * k)[:, None], cold.blend(factors.releases, own, counts, k), factors.releases
+    )
     takes = _no_worse(blended, factors, given)
     if takes:
         factors = factors.with_releases(given, blended.astype(np.float32))
     new = np.setdiff1d(np.arange(len(ids)), rows)
     choice = predictor.choice
-    facts = {"way": choice.method, "strength": choice.strength, "cosine": round(choice.cosine, 4), "k": k}
+    facts: dict[str, Any] = {
+        "way": choice.method,
+        "strength": choice.strength,
+        "cosine": round(choice.cosine, 4),
+        "k": k,
+    }
+    facts["chosen"] = since.isoformat()
     predicted = predictor.predict(described[new]) if len(new) else factors.releases[:0]
     return Completed(factors, [ids[one] for one in new], predicted, {"content": facts | {"blended": takes}})
+
+
+def _as_before(earlier: Mapping[str, Any] | None) -> tuple[tuple[cold.Method, float] | None, datetime]:
+    """The way that was chosen not too long ago, and when."""
+    if earlier:
+        since = datetime.fromisoformat(earlier["chosen"])
+        if clock.now() - since < CHOSEN_FOR:
+            return (earlier["way"], earlier["strength"]), since
+    return None, clock.now()
 
 
 def _published(known: list[str]) -> list[str]:

@@ -93,7 +93,7 @@ def train(most_factors: int = FACTORS, device: Device = "auto", found: Tuned | N
     recipe = found.recipe if found else tuned.wanted(active, given.matrix.shape, min(most_factors, FACTORS))
     settings = found.settings() if found else tuned.settings_of(active)
     factors = factorising.factorise(given, recipe, device=device)
-    completed = hybrid.complete(factors, given) if factors else None
+    completed = hybrid.complete(factors, given, active.settings.get("content") if active else None) if factors else None
     model = _keep(completed, until, began, **settings, seconds=round(perf_counter() - started, 3))
     promotion.promote_if_better(model, given, unproven=True, proven=found is not None)
     _leave_out(began)

@@ -27,6 +27,7 @@ Vectors = NDArray[np.float32]
 # costs the product of the other side's vectors once more.
 _GROUPS = 4
 _WORTH_THREADS = 1_000_000  # pairs × factors
+_EXACT_UP_TO = 200_000_000  # pairs × factors²
 _SEED = 20
 
 
@@ -56,6 +57,11 @@ class ItemFactors:
     def regularisation_of(self, count: int) -> float:
         """λ of somebody with so many items."""
         return self.settings.regularisation_of(count, self.mean_count)
+
+
+def is_little(weights: csr_matrix, factors: int) -> bool:
+    """Whether there is so little that the exact solver is quick enough."""
+    return int(weights.nnz) * factors**2 <= _EXACT_UP_TO
 
 
 def fit(weights: csr_matrix, settings: AlsSettings, *, exact: bool = False) -> tuple[ItemFactors, Vectors]:

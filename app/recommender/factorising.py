@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 Vectors = NDArray[np.float32]
 
-# Up to so many pairs × factors² the exact solver is quick enough.
-_EXACT_UP_TO = 200_000_000
 _SEED = 20
 
 
@@ -39,7 +37,7 @@ class Factors:
 
     def with_releases(self, given: Interactions, releases: Vectors) -> Factors:
         """The same with other vectors of the same releases, and people solved for anew."""
-        start = None if _is_little(given, releases.shape[1]) else self.accounts
+        start = None if als.is_little(given.matrix, releases.shape[1]) else self.accounts
         items = als.ItemFactors(self.recipe.als, releases, self.mean_count)
         accounts = als.people_of(self.recipe.weights(given.matrix), items, start=start)
         return replace(self, accounts=accounts, releases=releases)
@@ -59,7 +57,7 @@ def factorise(given: Interactions, recipe: Recipe, *, device: Device = "auto") -
         people, releases = _on_gpu(weights, recipe.als, device)
         mean_count = len(given) / given.matrix.shape[0]
     else:
-        items, people = als.fit(weights, recipe.als, exact=_is_little(given, recipe.als.factors))
+        items, people = als.fit(weights, recipe.als, exact=als.is_little(weights, recipe.als.factors))
         releases, mean_count = items.vectors, items.mean_count
     return Factors(names(given.person_ids), names(given.item_ids), people, releases, recipe, mean_count)
 
@@ -80,10 +78,6 @@ def people_of(given: Interactions, release_ids: list[str], releases: Vectors, re
     items = als.ItemFactors(recipe.als, releases, mean_count)
     vectors = als.people_of(recipe.weights(counts[people]), items)
     return Factors(names(given.person_ids[people]), release_ids, vectors, releases, recipe, mean_count)
-
-
-def _is_little(given: Interactions, factors: int) -> bool:
-    return len(given) * factors**2 <= _EXACT_UP_TO
 
 
 def _on_gpu(weights: csr_matrix, settings: als.AlsSettings, device: Device) -> tuple[Vectors, Vectors]:

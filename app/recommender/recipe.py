@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.recommender import als
+from app.recommender import als, weighing
 from app.recommender.als import AlsSettings
 from app.recommender.folding import Folding, Vectors
-from app.recommender.weighing import LEAST_MEAN, weights
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -53,18 +52,19 @@ class Recipe:
 
     def weights(self, counts: csr_matrix) -> csr_matrix:
         """What each r > 0 of people × items weighs."""
-        return weights(counts, self.power, even=self.even)
+        return weighing.weights(counts, self.power, even=self.even)
 
     def confidence(self, preferences: NDArray[np.float64]) -> NDArray[np.float64]:
         """c of the paper, for all that one person did: r > 0 in whole listens."""
         weight = np.log1p(preferences) ** self.power
         if self.even and self.power and len(weight):
-            weight = weight / max(float(weight.mean()), LEAST_MEAN**self.power)
+            weight = weight / max(float(weight.mean()), weighing.LEAST_MEAN**self.power)
         return np.asarray(1.0 + self.als.alpha * weight, dtype=np.float64)
 
     def fit(self, counts: csr_matrix) -> FoldedIn:
         """A scorer that was fitted on people × items counts: a `Part` that can be tuned and measured."""
-        items, _people = als.fit(self.weights(counts), self.als)
+        weights = self.weights(counts)
+        items, _people = als.fit(weights, self.als, exact=als.is_little(weights, self.als.factors))
         return FoldedIn(self, Folding(items.vectors), items.vectors, items.mean_count)
 
 

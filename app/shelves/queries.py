@@ -59,8 +59,8 @@ def more(account_id: str | None, without: Collection[str] = ()) -> list[Shelf]:
         liked, off = candidates.liked(seen, ranking), candidates.off_beaten(seen, ranking)
         why = Why(seen, _ids(liked, off))
         liked, off = why.unknown(liked), why.unknown(off)
-        _because(page, liked, why)
         page.add(ShelfName.OFF_BEATEN, off, least=LEAST)
+        _because(page, liked, why)
     return page.shelves(why)
 
 

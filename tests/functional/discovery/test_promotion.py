@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from flask import Flask
 from sqlalchemy import select
-from support import rows
+from support import rows, shown
 from support.terminal import wavecrate
 
 from app.accounts.models import Account
@@ -63,7 +63,7 @@ def breaking(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_broken_model_never_reaches_a_shelf(people: list[Account], monkeypatch: pytest.MonkeyPatch) -> None:
     good = train()
-    shelf = [release.title for release in queries.for_you(people[0].id, 3)]
+    shelf = [release.title for release in shown.for_you(people[0].id, 3)]
     breaking(monkeypatch)
     bad = train()
     assert (good.active, bad.active) == (True, False)
@@ -71,7 +71,7 @@ def test_a_broken_model_never_reaches_a_shelf(people: list[Account], monkeypatch
     judged = bad.settings["judged"]
     assert judged["new"] < 0.9 * judged["old"]
     assert judged["people"] == 30
-    assert [release.title for release in queries.for_you(people[0].id, 3)] == shelf
+    assert [release.title for release in shown.for_you(people[0].id, 3)] == shelf
     assert db.session.scalars(select(ReleaseVector).where(ReleaseVector.model_id == good.id)).first()
 
 
@@ -134,7 +134,7 @@ def test_yesterdays_model_can_be_put_back(
     active = queries.active_model()
     assert active is not None
     assert active.id == yesterdays
-    assert queries.for_you(people[0].id, 3)
+    assert shown.for_you(people[0].id, 3)
     assert wavecrate(settings, "recommend", "use", yesterdays).exit_code == 1
     assert "no such model" in wavecrate(settings, "recommend", "use", "nosuchmodel").stderr
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from flask import Flask
 from sqlalchemy import func, select
-from support import rows
+from support import rows, shown
 from support.drain import drain
 
 from app.accounts.models import Account
 from app.catalog.models import Release
 from app.core import queue
 from app.core.db import db, transaction
-from app.discovery import folded, queries, service, tasks, vectors
+from app.discovery import folded, service, tasks, vectors
 from app.discovery.models import FACTORS, AccountVector, Event, EventKind, RecommenderModel, ReleaseVector
 from app.licenses import service as licenses
 from app.recommender.recipe import Recipe
@@ -67,14 +67,14 @@ def test_each_group_is_shown_its_own_kind(town: Town) -> None:
     _train()
     for fans, own in ((town.jazz_fans, town.jazz), (town.metal_fans, town.metal)):
         for fan in fans:
-            assert set(queries.for_you(fan.id, 4)) <= set(own)
+            assert set(shown.for_you(fan.id, 4)) <= set(own)
 
 
 def test_fans_also_bought_stays_within_the_taste(town: Town) -> None:
     _train()
     for own in (town.jazz, town.metal):
         for release in own:
-            shelf = queries.fans_also_bought(release.id, None, 10)
+            shelf = shown.fans_also_bought(release.id, None, 10)
             assert shelf
             assert set(shelf) <= set(own) - {release}
 
@@ -82,27 +82,27 @@ def test_fans_also_bought_stays_within_the_taste(town: Town) -> None:
 def test_what_is_owned_or_withdrawn_is_not_shown(town: Town) -> None:
     _train()
     fan = town.jazz_fans[0]
-    owned, withdrawn = queries.for_you(fan.id, 2)
+    owned, withdrawn = shown.for_you(fan.id, 2)
     rows.own(fan, release=owned)
     with transaction():
         withdrawn.status, withdrawn.published_at = "draft", None
 
-    shelf = queries.for_you(fan.id, 20)
+    shelf = shown.for_you(fan.id, 20)
     assert len(shelf) == len(set(shelf)) == 10
     assert not {owned, withdrawn} & set(shelf)
     for release in town.jazz:
-        assert not {owned, withdrawn} & set(queries.fans_also_bought(release.id, fan.id, 20))
+        assert not {owned, withdrawn} & set(shown.fans_also_bought(release.id, fan.id, 20))
 
 
 def test_a_newcomer_gets_a_shelf_of_their_taste_without_a_new_training(town: Town) -> None:
     _train()
     newcomer = rows.account()
-    before = queries.for_you(newcomer.id, 3)
-    assert before == queries.popular(3)
+    before = shown.for_you(newcomer.id, 3)
+    assert before == shown.popular(3)
 
     bought = town.metal[2]
     _buy(newcomer, bought)
-    after = queries.for_you(newcomer.id, 3)
+    after = shown.for_you(newcomer.id, 3)
     assert after != before
     assert set(after) <= set(town.metal) - {bought}
 
@@ -115,7 +115,7 @@ def test_a_refund_takes_the_signal_back(town: Town) -> None:
     with transaction():
         licenses.revoke(key, "refunded")
         service.record(newcomer.id, bought.id, EventKind.REFUND)
-    assert queries.for_you(newcomer.id, 12) == queries.popular(12)
+    assert shown.for_you(newcomer.id, 12) == shown.popular(12)
     model = _train()
     assert db.session.get(AccountVector, (model.id, newcomer.id)) is None
 
@@ -143,7 +143,7 @@ def test_a_model_of_an_older_version_goes_on_as_it_was_learned(town: Town) -> No
     assert found is not None
     assert found.equation.confidence == pytest.approx([1 + 10 * np.log1p(5)], rel=1e-3)
     assert found.equation.regularisation == 5
-    assert set(queries.for_you(newcomer.id, 3)) <= set(town.metal)
+    assert set(shown.for_you(newcomer.id, 3)) <= set(town.metal)
     newer = _train()
     assert newer.active
     assert newer.settings["scaling"] == 0.5
@@ -201,8 +201,8 @@ def test_nothing_to_learn_from(app: Flask) -> None:
     release, person = rows.release(), rows.account()
     model = _train()
     assert model.settings["accounts"] == 0
-    assert queries.for_you(person.id, 5) == [release]
-    assert queries.fans_also_bought(release.id, person.id, 5) == []
+    assert shown.for_you(person.id, 5) == [release]
+    assert shown.fans_also_bought(release.id, person.id, 5) == []
 
 
 def test_one_person_and_one_release(app: Flask) -> None:
@@ -211,8 +211,8 @@ def test_one_person_and_one_release(app: Flask) -> None:
         service.record(person.id, release.id, EventKind.PLAY)
     model = _train()
     assert model.settings["factors"] == 1
-    assert queries.for_you(person.id, 5) == [release, other]
-    assert queries.fans_also_bought(release.id, person.id, 5) == []
+    assert shown.for_you(person.id, 5) == [release, other]
+    assert shown.fans_also_bought(release.id, person.id, 5) == []
 
 
 def test_drafts_and_refunds_teach_nothing(app: Flask) -> None:

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from flask import Flask
 from sqlalchemy import event, func, select, text
-from support import rows
+from support import rows, shown
 
 from app.catalog.models import Release, Status
 from app.core import migrate
@@ -132,10 +132,10 @@ def test_shelves_are_the_same_with_an_index_and_without(monkeypatch: pytest.Monk
     with transaction():
         service.record(person.id, releases[3].id, EventKind.PURCHASE)
     model = _train()
-    by_index = queries.for_you(person.id, 5), queries.fans_also_bought(releases[3].id, None, 5)
+    by_index = shown.for_you(person.id, 5), shown.fans_also_bought(releases[3].id, None, 5)
     model.settings = model.settings | {"indexed": False}
     db.session.commit()
-    assert (queries.for_you(person.id, 5), queries.fans_also_bought(releases[3].id, None, 5)) == by_index
+    assert (shown.for_you(person.id, 5), shown.fans_also_bought(releases[3].id, None, 5)) == by_index
     assert by_index[1]
 
 
