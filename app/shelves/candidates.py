@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import ColumnElement, func, or_, select
 
-from app.catalog.models import Kind, Release, Status, Track
+from app.catalog.models import Kind, Release, Track
 from app.core import clock
 from app.core.db import db
 from app.discovery import queries as discovery
@@ -40,7 +40,7 @@ def new(viewer: Viewer, ranking: Ranking) -> list[Candidate]:
 def off_beaten(viewer: Viewer, ranking: Ranking) -> list[Candidate]:
     """What points where the person's taste points, of the less popular half of what is on sale."""
     found = ranking.alike(_WIDE, *viewer.may_be_shown(viewer.unfamiliar()))
-    beaten = _popular_half() if found else set()
+    beaten = _popular_half(viewer) if found else set()
     return _of([one for one in found if one[0] not in beaten][:POOL])
 
 
@@ -84,10 +84,10 @@ def _by_age(viewer: Viewer, *conditions: ColumnElement[bool]) -> list[Candidate]
     return [Candidate(one, -place, Source.CATALOGUE) for place, one in enumerate(db.session.scalars(query))]
 
 
-def _popular_half() -> set[str]:
+def _popular_half(viewer: Viewer) -> set[str]:
     """The half of what is on sale that most is done with; at most what discovery remembers as popular."""
     heat = {one: heat for one, heat in discovery.heat_of_releases().items() if heat > 0}
-    count = db.session.scalar(select(func.count()).select_from(Release).where(Release.status == Status.PUBLISHED)) or 0
+    count = db.session.scalar(select(func.count()).select_from(Release).where(*viewer.on_sale)) or 0
     return set(sorted(heat, key=lambda one: (-heat[one], one))[: count // 2])
 
 

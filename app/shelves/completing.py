@@ -7,7 +7,7 @@ from sqlalchemy import exists, func, select
 
 from app.accounts.models import Account
 from app.cart import pricing
-from app.catalog.models import Artist, Offer, OfferKind, Release, Status
+from app.catalog.models import Artist, Offer, OfferKind, Release
 from app.core.db import db
 from app.shelves.shelf import Candidate, Completing, Source
 from app.shelves.viewer import Viewer
@@ -60,7 +60,7 @@ def _of_artists(viewer: Viewer) -> dict[str, Completing]:
     query = (
         select(Artist, held, func.count())
         .join(Release, Release.artist_id == Artist.id)
-        .where(Release.artist_id.in_(theirs), Release.status == Status.PUBLISHED)
+        .where(Release.artist_id.in_(theirs), *viewer.on_sale)
         .group_by(Artist.id)
         .having(held >= AT_LEAST, held > MOST_OF * func.count(), held < func.count())
     )

@@ -25,16 +25,21 @@ class Viewer:
     held: dict[str, tuple[int, int]] = field(default_factory=dict)
     hidden: frozenset[str] = frozenset()
 
+    @property
+    def on_sale(self) -> tuple[ColumnElement[bool], ...]:
+        """Conditions about `Release`: what is for sale to this viewer at all, to everybody alike or where they are."""
+        return (Release.status == Status.PUBLISHED,)
+
     def may_be_shown(self, *more: ColumnElement[bool]) -> tuple[ColumnElement[bool], ...]:
         """Conditions about `Release` that every candidate of every shelf meets: on sale, not theirs already, and not
         what they asked not to be shown. Nothing comes onto a shelf, or into a radio, but through here.
         """
         never = self.owned | self.hidden
-        return (Release.status == Status.PUBLISHED, *([Release.id.not_in(never)] if never else []), *more)
+        return (*self.on_sale, *([Release.id.not_in(never)] if never else []), *more)
 
     def may_be_heard(self, *more: ColumnElement[bool]) -> tuple[ColumnElement[bool], ...]:
         """The same for a radio, and where a page leads with something: what they own is welcome."""
-        return (Release.status == Status.PUBLISHED, *([Release.id.not_in(self.hidden)] if self.hidden else []), *more)
+        return (*self.on_sale, *([Release.id.not_in(self.hidden)] if self.hidden else []), *more)
 
     def unfamiliar(self) -> ColumnElement[bool]:
         """Beside that, for what is to be discovered: nothing of which they own a part."""

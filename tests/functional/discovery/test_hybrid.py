@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from flask import Flask
-from support import rows
+from support import rows, shown
 from support.scene import Scene, scenes
 
 from app.core import clock
 from app.core.db import db, transaction
-from app.discovery import cold, events, folded, hybrid, queries, reasons, service
+from app.discovery import cold, events, folded, hybrid, reasons, service
 from app.discovery.models import AccountVector, EventKind, RecommenderModel, ReleaseVector
 from app.recommender.factorising import Factors
 from app.recommender.interactions import Interactions
@@ -37,11 +37,11 @@ def test_a_release_without_sales_has_a_vector_and_comes_up_for_its_people(town: 
     for own, scene in zip(new, town, strict=True):
         assert db.session.get(ReleaseVector, (model.id, own.id)) is not None
         for fan in scene.people[:5]:
-            shelf = queries.for_you(fan.id, 15)
+            shelf = shown.for_you(fan.id, 15)
             assert own in shelf
             others = [shelf.index(other) for other in new if other is not own and other in shelf]
             assert all(shelf.index(own) < place for place in others)
-        assert set(queries.fans_also_bought(own.id, None, 5)) <= set(scene.releases)
+        assert set(shown.fans_also_bought(own.id, None, 5)) <= set(scene.releases)
 
 
 def test_without_it_nobody_would_be_shown_what_is_new(town: list[Scene], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,11 +59,11 @@ def test_a_single_play_is_enough_for_a_shelf_of_ones_own(town: list[Scene]) -> N
     train()
     for heard in (town[2].releases[0], new):
         person = rows.consenting()
-        assert queries.for_you(person.id, 4) == queries.popular(4)
+        assert shown.for_you(person.id, 4) == shown.popular(4)
         with transaction():
             events.note(person.id, heard.id, EventKind.PLAY)
-        shelf = queries.for_you(person.id, 4)
-        assert shelf != queries.popular(4)
+        shelf = shown.for_you(person.id, 4)
+        assert shelf != shown.popular(4)
         assert set(shelf) <= {*town[2].releases, new}
         told = reasons.of(person.id, [one.id for one in shelf if one is not heard])
         assert {reason.release_id for found in told.values() for reason in found} == {heard.id}
