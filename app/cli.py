@@ -15,7 +15,7 @@ import click
 # Before numpy is imported anywhere: implicit runs its own threads, and two pools fight over the cores.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from app import hls, recommend
+from app import hls, recommend, trials
 from app.engines.processes import EngineError
 from app.engines.supervisor import AlreadyRunning, Supervisor
 from app.settings import SettingsError, load_settings, var_dir
@@ -31,6 +31,7 @@ def cli() -> None:
 
 cli.add_command(hls.hls)
 cli.add_command(recommend.recommend)
+cli.add_command(trials.shelves)
 
 _port = click.option(
     "--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(1, 65535), help="Where the shop answers."

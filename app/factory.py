@@ -17,6 +17,7 @@ from app.settings import ROOT, Settings, load_settings
 FEATURES = (
     "storefront",
     "studio",
+    "shelves",
     "orders",
     "downloads",
     "playback",
@@ -32,7 +33,7 @@ FEATURES = (
 )
 
 # Rooms that hold something of a person, beside accounts itself: each tells and forgets it (app.accounts.leaving).
-PERSONAL = ("orders", "playback", "cart", "wishlist", "discovery", "licenses", "pricing")
+PERSONAL = ("shelves", "orders", "playback", "cart", "wishlist", "discovery", "licenses", "pricing")
 
 csrf = CSRFProtect()
 

@@ -17,6 +17,7 @@ from app.orders import models as orders
 from app.payments import models as payments
 from app.playback import models as playback
 from app.pricing import models as pricing
+from app.shelves import models as shelves
 from app.studio import models as studio
 from app.upkeep import models as upkeep
 from app.wishlist import models as wishlist
@@ -36,6 +37,7 @@ ROOMS = (
     payments,
     playback,
     pricing,
+    shelves,
     studio,
     upkeep,
     wishlist,

@@ -28,6 +28,7 @@ TASKS = (
     "app.studio.tasks",
     "app.downloads.tasks",
     "app.discovery.tasks",
+    "app.shelves.tasks",
     "app.upkeep.tasks",
     "app.orders.tasks",
     "app.letters.tasks",

@@ -34,11 +34,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from app.catalog.models import Release
 from app.core.db import db
-from app.discovery import als, copying, queries, reading, vectors
+from app.discovery import copying, folded, reading, vectors
 from app.discovery.models import FACTORS, Event, RecommenderModel, ReleaseVector
 from app.factory import create_app
-from app.recommender.folding import Folding
+from app.recommender import als
+from app.recommender.factorising import Factors, factorise
+from app.recommender.folding import Equation, Folding
 from app.recommender.interactions import Interactions
+from app.recommender.recipe import Recipe
 from app.settings import ROOT
 from bench.ground import engines
 from bench.planted import Town
@@ -107,18 +110,19 @@ def training(told: Told, pairs: int, rounds: int) -> None:
     from threadpoolctl import threadpool_limits
 
     given = planted(Town.of(max(pairs // 50, 100), max(pairs // 250, 50), seed=1), pairs)
+    recipe = Recipe.suitable(*given.matrix.shape, 64)
     ours: list[float] = []
     bare: list[float] = []
     for number in range(rounds):
-        ours.append(_seconds(lambda: als.factorise(given, most_factors=64)))
-        matrix = given.matrix.copy()
-        matrix.data = als.confidence(matrix.data)
+        ours.append(_seconds(lambda: factorise(given, recipe, device="cpu")))
+        matrix = recipe.weights(given.matrix)
+        matrix.data = 1 + np.float32(recipe.als.alpha) * matrix.data
         with threadpool_limits(limits=1, user_api="blas"):
             model = AlternatingLeastSquares(
-                factors=als.suitable_factors(matrix.shape[0], matrix.shape[1], 64),
-                regularization=als.REGULARISATION,
-                iterations=als.ITERATIONS,
-                use_cg=matrix.nnz > 100_000,
+                factors=recipe.als.factors,
+                regularization=recipe.als.regularisation,
+                iterations=recipe.als.iterations,
+                use_cg=not als.is_little(matrix, recipe.als.factors),
                 random_state=1,
             )
             bare.append(_seconds(lambda: model.fit(matrix, show_progress=False)))  # noqa: B023
@@ -138,7 +142,7 @@ def training(told: Told, pairs: int, rounds: int) -> None:
 def folding(told: Told, items: int, people: int) -> None:
     """Every person's time from what they did to the shelf; in a thousand, the slowest ten may be another process's."""
     given = planted(Town.of(items * 3, items, seed=2), items * 30)
-    factors = als.factorise(given, most_factors=FACTORS)
+    factors = factorise(given, Recipe.suitable(*given.matrix.shape, FACTORS))
     assert factors is not None
     fold = Folding(factors.releases)
     matrix = given.matrix
@@ -148,9 +152,10 @@ def folding(told: Told, items: int, people: int) -> None:
     for person in random.integers(matrix.shape[0], size=people + 50):
         row = slice(matrix.indptr[person], matrix.indptr[person + 1])
         which = matrix.indices[row].astype(np.intp)
-        sure = als.confidence(matrix.data[row].astype(np.float64))
+        sure = factors.recipe.confidence(matrix.data[row].astype(np.float64))
+        tight = factors.recipe.als.regularisation_of(len(which), factors.mean_count)
         touched.append(len(which))
-        took.append(1000 * _seconds(lambda: fold.shelf(which, sure, SHELF, regularisation=als.REGULARISATION)))  # noqa: B023
+        took.append(1000 * _seconds(lambda: fold.shelf(which, sure, SHELF, regularisation=tight)))  # noqa: B023
     took = took[50:]
     told.figures["folding"] = {
         "items": len(fold),
@@ -315,7 +320,7 @@ def shelf(told: Told, items: int, people: int, rounds: int) -> None:
 def _ask(
     model: RecommenderModel,
     given: Interactions,
-    factors: als.Factors,
+    factors: Factors,
     asked: np.ndarray,
     territories: np.ndarray,
     where: np.ndarray,
@@ -366,9 +371,9 @@ def _exact(names: list[str], scores: np.ndarray, owned: np.ndarray, where: np.nd
 
 def _fold_in(model: RecommenderModel, given: Interactions, asked: np.ndarray) -> dict[str, float]:
     """A person's vector from their items' vectors in the database and the model's gram."""
-    names = _names(given.item_ids)
-    queries._gram.cache_clear()
-    first = 1000 * _seconds(lambda: queries._gram(model.id))
+    names, recipe = _names(given.item_ids), Recipe()
+    folded.gram.cache_clear()
+    first = 1000 * _seconds(lambda: folded.gram(model.id))
     took = []
     for person in asked.tolist():
         row = slice(given.matrix.indptr[person], given.matrix.indptr[person + 1])
@@ -378,14 +383,15 @@ def _fold_in(model: RecommenderModel, given: Interactions, asked: np.ndarray) ->
             ReleaseVector.model_id == model.id, ReleaseVector.release_id.in_(touched)
         )
         liked = np.array(db.session.scalars(query).all())
-        als.fold_in(queries._gram(model.id), liked, given.matrix.data[row][: len(liked)].astype(np.float64))
+        sure = recipe.confidence(given.matrix.data[row][: len(liked)].astype(np.float64))
+        Equation(folded.gram(model.id), liked, sure, recipe.als.regularisation).solve()
         took.append(1000 * (time.perf_counter() - started))
         db.session.commit()
     return {"gram_first_ms": round(first, 2), "p50_ms": _percentile(took, 50), "p95_ms": _percentile(took, 95)}
 
 
 def _like(
-    model: RecommenderModel, given: Interactions, factors: als.Factors, where: np.ndarray, random: np.random.Generator
+    model: RecommenderModel, given: Interactions, factors: Factors, where: np.ndarray, random: np.random.Generator
 ) -> dict[str, float]:
     """Fans also bought: the nearest by angle."""
     names = _names(given.item_ids)
@@ -409,19 +415,20 @@ def _like(
     }
 
 
-def _factors(given: Interactions) -> als.Factors:
+def _factors(given: Interactions) -> Factors:
     """All FACTORS of them, in fewer rounds than a shop would take: only the vectors' spread matters here."""
     from implicit.cpu.als import AlternatingLeastSquares
 
-    matrix = given.matrix.copy()
-    matrix.data = als.confidence(matrix.data)
+    recipe = Recipe()
+    matrix = recipe.weights(given.matrix)
+    matrix.data = 1 + np.float32(recipe.als.alpha) * matrix.data
     model = AlternatingLeastSquares(
-        factors=FACTORS, regularization=als.REGULARISATION, iterations=6, use_cg=True, random_state=1
+        factors=FACTORS, regularization=recipe.als.regularisation, iterations=6, use_cg=True, random_state=1
     )
     model.fit(
         matrix, show_progress=False, callback=lambda number, took, _loss: say(f"  round {number + 1}: {took:.0f} s")
     )
-    return als.Factors([], [], model.user_factors, model.item_factors)
+    return Factors([], [], model.user_factors, model.item_factors, recipe, 1.0)
 
 
 def _sizes(model_id: str) -> dict[str, int]:

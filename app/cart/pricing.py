@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from flask_babel import gettext as _
@@ -11,7 +12,7 @@ from app.accounts.models import Account
 from app.cart import holdings, rules
 from app.cart.models import Cart, CartItem
 from app.cart.territory import Bounds, bounds_of
-from app.catalog.models import OfferKind
+from app.catalog.models import Offer, OfferKind
 from app.core.i18n import locale_code
 from app.core.money import Money
 from app.core.store import settings
@@ -98,6 +99,19 @@ def priced(cart: Cart, account: Account | None, *, email: str | None = None, pla
     if reduction is not None and made.refusal is not None:
         refusal = coupons.refusal_text(made.refusal, reduction, currency)
     return Priced(cart, made, country, number, refusal, unknown, bounds, said)
+
+
+def to_complete(offers: Iterable[Offer], account: Account | None) -> dict[str, Money]:
+    """What each of those offers, by its id, asks of that account once what they paid for its tracks comes off; as
+    prices are listed, without coupons. Offers at a price that the buyer names are left out."""
+    untaxed = replace(tax_rules(settings()), collects_in=frozenset())
+    buyer = Buyer(holdings=holdings.past(account, account.email if account else None, placing=False).holdings)
+    asked: dict[str, Money] = {}
+    for offer in offers:
+        if not offer.open_price:
+            made = quote([wanted_of(offer, currency=preferred(account))], buyer, tax=untaxed)
+            asked[offer.id] = Money(made.list_price.minor - made.credit.minor, made.currency)
+    return asked
 
 
 def buyer_of(cart: Cart, account: Account | None) -> Buyer:

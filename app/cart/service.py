@@ -118,7 +118,8 @@ def add(
     _remove(cart, gone)
     _insert(cart, offer, named, gift, named if named and named.currency == currency else offer.price_in(currency))
     if cart.account_id is not None and gift is None:  # what one gives says nothing of what one likes
-        events.note(cart.account_id, offer.subject_release.id, EventKind.CART, track_id=offer.track_id)
+        releases = [release.id for release in offer.releases]
+        events.note_together(cart.account_id, releases, EventKind.CART, track_id=offer.track_id)
     return offer
 
 

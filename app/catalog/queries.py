@@ -28,19 +28,9 @@ _TYPO = 0.4
 _RELEASE_PAGE = re.compile(r"(?:^|/releases/)([0-9A-Za-z]{16})/?(?:[?#].*)?$")
 
 
-def newest(
-    limit: int,
-    kind: Kind | None = None,
-    *,
-    include_drafts: bool = False,
-    without: Collection[str] = (),
-    only: Only = None,
-) -> list[Release]:
-    """The releases published last (drafts by when they were made), newest first; none of those `without` names, and
-    only those for which `only` holds."""
+def newest(limit: int, kind: Kind | None = None, *, include_drafts: bool = False, only: Only = None) -> list[Release]:
+    """The releases published last (drafts by when they were made), newest first; only those for which `only` holds."""
     query = _visible(select(Release), include_drafts, only)
-    if without:
-        query = query.where(Release.id.not_in(without))
     if kind is not None:
         query = query.where(Release.kind == kind)
     at = func.coalesce(Release.published_at, Release.created_at)
@@ -112,6 +102,14 @@ def releases_by_ids(ids: Sequence[str], *, include_drafts: bool = False) -> list
     query = _visible(select(Release), include_drafts).where(Release.id.in_(ids))
     found = {row.id: row for row in db.session.scalars(query)}
     return [found[one] for one in ids if one in found]
+
+
+def artists_of(release_ids: Collection[str]) -> dict[str, str]:
+    """Whose each of those releases is, by ids; published or not."""
+    if not release_ids:
+        return {}
+    query = select(Release.id, Release.artist_id).where(Release.id.in_(release_ids))
+    return {row.id: row.artist_id for row in db.session.execute(query)}
 
 
 def labels() -> list[Label]:

@@ -40,23 +40,32 @@ class Permission(StrEnum):
     PEOPLE_READ = "people.read"  # find accounts and see how they stand
     PEOPLE_HELP = "people.help"  # sign somebody out, send a letter for a new password
     PEOPLE_ROLES = "people.roles"  # give roles and labels
+    SHELVES_READ = "shelves.read"  # what editors put forward, and why a release is shown to how many
+    SHELVES_PIN = "shelves.pin"  # put a release of one's own labels on a place of a shelf, within limits
+    SHELVES_BOOST = "shelves.boost"  # move one up or down, within limits
+    SHELVES_TRIALS = "shelves.trials"  # try one way of making shelves against another
     AUDIT_READ = "audit.read"  # search the log of what staff did
 
 
 _SUPPORT = frozenset({Permission.ORDERS_READ, Permission.LETTERS_READ, Permission.PEOPLE_READ, Permission.PEOPLE_HELP})
-_MANAGER = _SUPPORT | {
-    Permission.STUDIO,
-    Permission.EVERY_LABEL,
-    Permission.ORDERS_REFUND,
-    Permission.PRICES_WRITE,
-    Permission.LEDGER_READ,
-    Permission.AUDIT_READ,
-}
+_EDITOR = frozenset({Permission.STUDIO, Permission.SHELVES_READ, Permission.SHELVES_PIN, Permission.SHELVES_BOOST})
+_MANAGER = (
+    _SUPPORT
+    | _EDITOR
+    | {
+        Permission.EVERY_LABEL,
+        Permission.ORDERS_REFUND,
+        Permission.PRICES_WRITE,
+        Permission.LEDGER_READ,
+        Permission.SHELVES_TRIALS,
+        Permission.AUDIT_READ,
+    }
+)
 
 # By the value of an account's role. A role that is not named here may do nothing.
 GRANTED: dict[str, frozenset[Permission]] = {
     "customer": frozenset(),
-    "editor": frozenset({Permission.STUDIO}),
+    "editor": _EDITOR,
     "support": _SUPPORT,
     "manager": _MANAGER,
     "admin": frozenset(Permission),

@@ -6,6 +6,8 @@ in from what still counts.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
 
@@ -15,6 +17,10 @@ from app.discovery import events, tastes
 from app.discovery.models import AccountVector, Event, EventKind, Mode, Opinion, Taste, Verdict
 
 STARS = range(1, 6)
+
+# Rooms above that keep what needs consent add what deletes it, by account id: it is called in the open transaction when
+# the person withdraws their consent, switches recommendations off, or has all forgotten.
+on_withdrawn: list[Callable[[str], None]] = []
 
 _EVENT = {Verdict.DISMISSED: EventKind.DISMISS, Verdict.ELSEWHERE: EventKind.ELSEWHERE}
 
@@ -58,11 +64,15 @@ def leave_out(account_id: str, release_id: str, out: bool = True) -> None:
 def set_mode(account_id: str, mode: Mode) -> None:
     """Learn and recommend, only recommend, or neither. What happened while it was paused or off stays unlearned."""
     _unlearn(account_id, mode=Mode(mode))
+    if mode == Mode.OFF:
+        _withdrawn(account_id)
 
 
 def set_listening(account_id: str, allowed: bool) -> None:
     """Let what the person plays and views count, or not: then what of it was kept before counts no more, either."""
     _unlearn(account_id, listening=allowed)
+    if not allowed:
+        _withdrawn(account_id)
 
 
 def forget(account_id: str) -> None:
@@ -71,6 +81,7 @@ def forget(account_id: str) -> None:
     Dismissed releases and ratings are forgotten too. No training that is under way brings any of it back.
     """
     _unlearn(account_id)
+    _withdrawn(account_id)
     db.session.execute(delete(Event).where(Event.account_id == account_id))
     db.session.execute(delete(Opinion).where(Opinion.account_id == account_id))
     db.session.expire_all()
@@ -80,6 +91,11 @@ def leave(account_id: str) -> None:
     """Forget everything and the person's settings too: they have gone."""
     forget(account_id)
     db.session.execute(delete(Taste).where(Taste.account_id == account_id))
+
+
+def _withdrawn(account_id: str) -> None:
+    for delete_kept in on_withdrawn:
+        delete_kept(account_id)
 
 
 def _unlearn(account_id: str, **settings: object) -> None:

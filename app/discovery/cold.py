@@ -72,11 +72,18 @@ class Predictor:
         return (self._scale * self._predict(content)).astype(np.float32)
 
 
-def fit(content: Any, factors: Vectors, counts: NDArray[Any] | None = None) -> Predictor | None:
+def fit(
+    content: Any,
+    factors: Vectors,
+    counts: NDArray[Any] | None = None,
+    *,
+    way: tuple[Method, float] | None = None,
+) -> Predictor | None:
     """Learn from releases that have both: rows of content (dense or a SciPy CSR matrix) and of factors.
 
-    `counts` are how many people touched each. None where there are too few to learn from, or where nothing that was
-    tried predicts those held back better than the average release would.
+    `counts` are how many people touched each; `way` is the only one to try, where one was found before. None where
+    there are too few to learn from, or where nothing that was tried predicts those held back better than the average
+    release would.
     """
     rows = _learned_from(factors, counts)
     if len(rows) < LEAST_KNOWN:
@@ -89,7 +96,7 @@ def fit(content: Any, factors: Vectors, counts: NDArray[Any] | None = None) -> P
     average = _cosine(np.broadcast_to(known.mean(axis=0), truth.shape), truth)
     tried: list[tuple[Method, float, float]] = []
     best: NDArray[np.float64] | None = None
-    for method, strength in _ways(len(rest)):
+    for method, strength in [way] if way else _ways(len(rest)):
         said = _fitted(method, strength, content[rest], known)(content[back])
         tried.append((method, strength, _cosine(said, truth)))
         if tried[-1][2] == max(cosine for _method, _strength, cosine in tried):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlalchemy import func, select
@@ -35,6 +36,15 @@ def note(
         if value < _LEAST:
             return None
     return service.record(account_id, release_id, kind, track_id=track_id, value=value)
+
+
+def note_together(account_id: str, release_ids: Sequence[str], kind: EventKind, *, track_id: str | None = None) -> None:
+    """Append one act that the person did with several releases at once, say bought a bundle: they share its weight.
+
+    A refund takes back what was done with each.
+    """
+    for release_id in release_ids:
+        note(account_id, release_id, kind, track_id=track_id, value=1 / len(release_ids))
 
 
 def take_back(account_id: str, release_id: str, kind: EventKind, *, track_id: str | None = None) -> Event | None:

@@ -21,7 +21,7 @@ from app.catalog.models import Release
 from app.core import clock
 from app.core.db import db
 from app.core.errors import WavecrateError
-from app.discovery import als, promotion, reading, service
+from app.discovery import promotion, reading, service
 from app.discovery.models import FACTORS, Event, RecommenderModel
 from app.recommender.interactions import Ids, names
 
@@ -36,7 +36,7 @@ class CannotExchange(WavecrateError):
 def export(to: Path) -> dict[str, Any]:
     """Write into a folder what people did with which releases; answers its manifest, which is written last.
 
-    `interactions.parquet`: user and item (int32), rating (float32: log(1 + r), what ALPHA multiplies), preference
+    `interactions.parquet`: user and item (int32), rating (float32: log(1 + r), what alpha multiplies), preference
     (float32: r). `people.parquet`, `items.parquet`: each number's id. Nothing is held but the ids and a block.
     """
     pa, pq = _arrow()
@@ -59,7 +59,7 @@ def export(to: Path) -> dict[str, Any]:
     with pq.ParquetWriter(to / "interactions.parquet", schema) as writer:
         waiting: list[Any] = []
         for people, items, r in stream:
-            rating = ((als.confidence(r) - 1.0) / als.ALPHA).astype(np.float32)
+            rating = np.log1p(r)
             waiting.append(pa.record_batch([people, items, rating, r], schema=schema))
             pairs += len(r)
             if sum(len(batch) for batch in waiting) >= _GROUP_ROWS:
@@ -77,8 +77,8 @@ def export(to: Path) -> dict[str, Any]:
         "people": len(people_ids),
         "items": len(item_ids),
         "pairs": pairs,
-        "alpha": als.ALPHA,
-        "regularisation": als.REGULARISATION,
+        "alpha": service.ELSEWHERE.als.alpha,
+        "regularisation": service.ELSEWHERE.als.regularisation,
     }
     draft = to / "manifest.json.new"
     draft.write_text(json.dumps(manifest, indent=2) + "\n")

@@ -78,10 +78,13 @@ class RecommenderModel(Identified, Timestamped, Model):
 
     active: Mapped[bool] = mapped_column(default=False, index=True)
     settings: Mapped[dict[str, Any]] = mapped_column(
-        JSONB, doc="factors, regularisation, alpha, counts, seconds; the last event seen, and what was popular by then"
+        JSONB,
+        doc="the recipe, counts, seconds; what it was tuned with; the last event seen, and what was popular by then",
     )
     gram: Mapped[bytes | None] = mapped_column(
-        LargeBinary, deferred=True, doc="YᵀY over the releases' factors, float64, by which people are folded in"
+        LargeBinary,
+        deferred=True,
+        doc="YᵀY over the factors of releases people touched, float64, by which they are folded in",
     )
 
 

@@ -12,15 +12,16 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from flask_babel import gettext as _
-from numpy.typing import NDArray
 from sqlalchemy import select, update
 
 from app.core import clock
 from app.core.db import db
 from app.core.errors import Conflict, NotFound
-from app.discovery import als, reading, vectors
+from app.discovery import folded, reading, vectors
 from app.discovery.models import RecommenderModel, ReleaseVector
+from app.recommender.folding import Folding
 from app.recommender.interactions import Interactions, names
+from app.recommender.recipe import FoldedIn, Recipe
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ _MOST_PEOPLE = 1000
 _LEAST_ITEMS = 5  # of a person who is asked
 # A new model may be so much worse by chance; beyond it, it is broken whatever the interval says.
 _LEAST_SHARE = 0.9
+_SOUND_SHARE = 0.5
 _SEED = 20
 
 
@@ -48,8 +50,15 @@ class Verdict:
         """Whether the new one is no worse."""
         return self.high >= 0 and self.new >= _LEAST_SHARE * self.old
 
+    @property
+    def sound(self) -> bool:
+        """Whether the new one isn't broken."""
+        return self.new >= _SOUND_SHARE * self.old
 
-def promote_if_better(model: RecommenderModel, given: Interactions | None = None, *, unproven: bool = False) -> bool:
+
+def promote_if_better(
+    model: RecommenderModel, given: Interactions | None = None, *, unproven: bool = False, proven: bool = False
+) -> bool:
     """Use the model if it does no worse than the one in use; whether it did. What was found is kept with it.
 
     `given`: what people did, if it was read already. `unproven`: what to do where that can't be found out, for too few
@@ -59,7 +68,7 @@ def promote_if_better(model: RecommenderModel, given: Interactions | None = None
     verdict = None
     if active is not None and active.id != model.id:
         verdict = judge(model, active, given or reading.interactions(model.settings["until_event"]))
-    takes = verdict.holds if verdict is not None else unproven
+    takes = unproven if verdict is None else verdict.sound if proven else verdict.holds
     model.settings = model.settings | {"judged": asdict(verdict) if verdict else None, "refused": not takes}
     if takes:
         _use(model)
@@ -79,7 +88,7 @@ def judge(new: RecommenderModel, old: RecommenderModel, given: Interactions) -> 
     chosen = np.sort(random.choice(enough, min(len(enough), _MOST_PEOPLE), replace=False))
     asked = protocol.hold_out(given.matrix[chosen], random)
     at = protocol.METRICS.index("ndcg@100")
-    first, second = (protocol.measure(_Stored(model, given), asked)[:, at] for model in (new, old))
+    first, second = (protocol.measure(_scorer(model, given), asked)[:, at] for model in (new, old))
     low, high = protocol.interval(first - second, draws=2000)
     return Verdict(float(first.mean()), float(second.mean()), low, high, len(first))
 
@@ -106,31 +115,16 @@ def _use(model: RecommenderModel) -> None:
     db.session.flush()
 
 
-class _Stored:
+def _scorer(model: RecommenderModel, given: Interactions) -> FoldedIn:
     """A stored model as a scorer of the items of `given`; those that it doesn't know score 0."""
-
-    def __init__(self, model: RecommenderModel, given: Interactions) -> None:
-        from app.recommender.folding import Folding
-
-        number_of = {one: number for number, one in enumerate(names(given.item_ids))}
-        self._items = np.zeros((len(number_of), vectors.FACTORS), np.float32)
-        rows = db.session.execute(
-            select(ReleaseVector.release_id, ReleaseVector.vector)
-            .where(ReleaseVector.model_id == model.id)
-            .execution_options(yield_per=10_000)
-        )
-        for release_id, vector in rows:
-            if release_id in number_of:
-                self._items[number_of[release_id]] = vector
-        self._folding = Folding(self._items)
-        self._regularisation = float(model.settings["regularisation"])
-
-    def score(self, counts: object) -> NDArray[np.float32]:
-        """People × items."""
-        people = np.zeros((counts.shape[0], self._items.shape[1]), np.float32)  # type: ignore[attr-defined]
-        for row in range(len(people)):
-            own = counts[row]  # type: ignore[index]
-            if own.nnz:
-                sure = als.confidence(own.data.astype(np.float64))
-                people[row] = self._folding.fold(own.indices, sure, regularisation=self._regularisation)
-        return people @ self._items.T
+    number_of = {one: number for number, one in enumerate(names(given.item_ids))}
+    items = np.zeros((len(number_of), vectors.FACTORS), np.float32)
+    rows = db.session.execute(
+        select(ReleaseVector.release_id, ReleaseVector.vector)
+        .where(ReleaseVector.model_id == model.id)
+        .execution_options(yield_per=10_000)
+    )
+    for release_id, vector in rows:
+        if release_id in number_of:
+            items[number_of[release_id]] = vector
+    return FoldedIn(Recipe.of(model.settings), Folding(items, folded.gram(model.id)), items, folded.mean_count(model))

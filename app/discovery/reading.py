@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import CHAR, REAL, Select, cast, collate, select, text
+from sqlalchemy import CHAR, REAL, Select, cast, collate, func, select, text
 
 from app.catalog.models import Release, Status
 from app.core import clock
@@ -113,6 +113,11 @@ def interactions(until: int) -> Interactions:
     matrix = csr_matrix((values.done(), indices, indptr), shape=(len(counts), len(item_ids)), copy=False)
     matrix.sort_indices()
     return Interactions(stream.person_ids(), item_ids[order], matrix)
+
+
+def interactions_so_far() -> Interactions:
+    """The matrix of all events there are."""
+    return interactions(db.session.scalar(select(func.max(Event.id))) or 0)
 
 
 class _Column:

@@ -10,11 +10,17 @@ import numpy as np
 from sqlalchemy import delete, exists, func, or_, select, text
 
 from app.accounts.models import Account
+from app.catalog.models import Release, Status
 from app.core import clock
 from app.core.db import db
-from app.discovery import als, promotion, queries, reading, signal, vectors
+from app.discovery import hybrid, promotion, queries, reading, signal, tuned, vectors
+from app.discovery.hybrid import Completed
 from app.discovery.models import FACTORS, AccountVector, Event, EventKind, RecommenderModel, Taste
+from app.discovery.tuned import Tuned
+from app.recommender import factorising
 from app.recommender.device import Device
+from app.recommender.factorising import Vectors
+from app.recommender.recipe import Recipe
 
 KEPT_MODELS = 2
 """The model in use, and the one before it for pages that began with it."""
@@ -24,6 +30,9 @@ KEPT_DAYS = 7
 
 KEPT_HOT = 500
 """How many releases a model remembers as popular at the time."""
+
+ELSEWHERE = Recipe.of({"alpha": 10.0, "regularisation": 5.0})
+"""What the export tells another engine to learn by, and what people are folded into its factors by."""
 
 # Any number that nothing else in the database locks on.
 _TRAINING_LOCK = 0x57_43_41_4C_53
@@ -56,36 +65,43 @@ def record(
 
 
 def is_stale() -> bool:
-    """Whether anything happened since the active model was trained, or somebody took back what it learned from."""
+    """Whether anything happened since the active model was trained, a release came out, or somebody took back what it
+    learned from."""
     model = queries.active_model()
     if model is None:
         return True
     happened = exists().where(Event.id > model.settings["until_event"])
     changed = exists().where(Taste.changed_at > model.created_at)
     left = exists().where(Account.closed_at > model.created_at)
-    return bool(db.session.scalar(select(or_(happened, changed, left))))
+    new = exists().where(Release.status == Status.PUBLISHED, Release.published_at > model.created_at)
+    return bool(db.session.scalar(select(or_(happened, changed, left, new))))
 
 
-def train(most_factors: int = FACTORS, device: Device = "auto") -> RecommenderModel:
+def train(most_factors: int = FACTORS, device: Device = "auto", found: Tuned | None = None) -> RecommenderModel:
     """Learn from the events that stand of published releases; the new model is used if it does no worse (`promotion`).
 
-    Never called within a request. With nothing to learn from, the active model is an empty one, and every shelf
-    shows what is popular. NoGpu where the device is the GPU and there is none to use.
+    By the recipe that tuning has `found`; else as the model in use was tuned; else as suits so much data. Never called
+    within a request. With nothing to learn from, the active model is an empty one, and every shelf shows what is
+    popular. NoGpu where the device is the GPU and there is none to use.
     """
     started = perf_counter()
     db.session.execute(select(func.pg_advisory_xact_lock(_TRAINING_LOCK)))
     began = clock.now()
     until = db.session.scalar(select(func.max(Event.id))) or 0
     given = reading.interactions(until)
-    factors = als.factorise(given, most_factors=min(most_factors, FACTORS), device=device)
-    model = _keep(factors, until, began, iterations=als.ITERATIONS, seconds=round(perf_counter() - started, 3))
-    promotion.promote_if_better(model, given, unproven=True)
+    active = queries.active_model()
+    recipe = found.recipe if found else tuned.wanted(active, given.matrix.shape, min(most_factors, FACTORS))
+    settings = found.settings() if found else tuned.settings_of(active)
+    factors = factorising.factorise(given, recipe, device=device)
+    completed = hybrid.complete(factors, given, active.settings.get("content") if active else None) if factors else None
+    model = _keep(completed, until, began, **settings, seconds=round(perf_counter() - started, 3))
+    promotion.promote_if_better(model, given, unproven=True, proven=found is not None)
     _leave_out(began)
     _prune()
     return model
 
 
-def adopt(release_ids: list[str], releases: als.Vectors, origin: str) -> RecommenderModel:
+def adopt(release_ids: list[str], releases: Vectors, origin: str) -> RecommenderModel:
     """Keep a model that was trained elsewhere: its releases' factors, by which the people of the log are folded in.
 
     It isn't used: whether it is any better than the one in use is for `promotion.promote_if_better` to find out.
@@ -93,8 +109,8 @@ def adopt(release_ids: list[str], releases: als.Vectors, origin: str) -> Recomme
     db.session.execute(select(func.pg_advisory_xact_lock(_TRAINING_LOCK)))
     began = clock.now()
     until = db.session.scalar(select(func.max(Event.id))) or 0
-    factors = als.people_of(reading.interactions(until), release_ids, releases)
-    model = _keep(factors, until, began, origin=origin)
+    factors = factorising.people_of(reading.interactions(until), release_ids, releases, ELSEWHERE)
+    model = _keep(Completed(factors, [], releases[:0], {}), until, began, origin=origin)
     _leave_out(began)
     return model
 
@@ -115,25 +131,23 @@ def _leave_out(began: datetime) -> None:
     )
 
 
-def _keep(factors: als.Factors | None, until: int, began: datetime, **facts: Any) -> RecommenderModel:
+def _keep(completed: Completed | None, until: int, began: datetime, **facts: Any) -> RecommenderModel:
+    factors = completed.factors if completed else None
+    size = {"accounts": 0, "releases": 0, "factors": 0}
+    if completed and factors:
+        size = {"accounts": len(factors.account_ids), "releases": len(factors.release_ids) + len(completed.new_ids)}
+        size |= factors.recipe.settings() | {"factors": factors.releases.shape[1], "mean_count": factors.mean_count}
+        size |= completed.facts
     model = RecommenderModel(
         created_at=began,  # what people decide from here on, it may not have heard of
         active=False,
-        settings={
-            "factors": factors.releases.shape[1] if factors else 0,
-            "alpha": als.ALPHA,
-            "regularisation": als.REGULARISATION,
-            "accounts": len(factors.account_ids) if factors else 0,
-            "releases": len(factors.release_ids) if factors else 0,
-            "until_event": until,
-            "heat": _heat(until),
-        }
-        | facts,
+        settings=size | {"until_event": until, "heat": _heat(until)} | facts,
     )
     db.session.add(model)
     db.session.flush()
-    if factors:
-        kept = vectors.store("release_vector", "release_id", model.id, factors.release_ids, factors.releases)
+    if completed and factors:
+        ids, made = factors.release_ids + completed.new_ids, np.vstack([factors.releases, completed.new])
+        kept = vectors.store("release_vector", "release_id", model.id, ids, made)
         vectors.store("account_vector", "account_id", model.id, factors.account_ids, factors.accounts)
         exact = factors.releases.astype(np.float64)
         model.gram = (exact.T @ exact).tobytes()

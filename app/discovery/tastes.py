@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -92,16 +92,17 @@ def profile(account_id: str, limit: int) -> Profile:
     total = sum(weights.values())
     ids = sorted(weights, key=lambda one: (-weights[one], one))
     releases = {one.id: one for one in db.session.scalars(select(Release).where(Release.id.in_(ids)))}
-    kinds = _kinds(account_id, ids[:limit])
+    kinds_of = kinds(account_id, ids[:limit])
     return Profile(
-        liked=[Liked(releases[one], weights[one] / total, kinds[one]) for one in ids[:limit]],
+        liked=[Liked(releases[one], weights[one] / total, kinds_of[one]) for one in ids[:limit]],
         artists=_heaviest((releases[one].artist, weights[one]) for one in ids),
         genres=_heaviest((genre, weights[one]) for one in ids if (genre := releases[one].genre) is not None),
         count=len(ids),
     )
 
 
-def _kinds(account_id: str, release_ids: list[str]) -> dict[str, list[EventKind]]:
+def kinds(account_id: str, release_ids: Sequence[str]) -> dict[str, list[EventKind]]:
+    """What the person did with each of those releases, of what stands and they allow; what says most first."""
     query = (
         select(Event.release_id, func.array_agg(Event.kind.distinct()))
         .where(

@@ -290,8 +290,8 @@ def _has(account_id: str, wanted: License) -> bool:
 def _learn(claim: Claim, account: Account, standing: set[str]) -> None:
     for line in lines_of(claim):
         if any(key in standing for key, _release, _track in line.grants):
-            for release in line.offer.releases:
-                events.note(account.id, release.id, EventKind.PURCHASE, track_id=line.offer.track_id)
+            releases = [release.id for release in line.offer.releases]
+            events.note_together(account.id, releases, EventKind.PURCHASE, track_id=line.offer.track_id)
 
 
 def _moment(on: date | None, now: datetime) -> datetime:

@@ -56,7 +56,8 @@ def apply(order: Order) -> None:
         changed = [licenses.set_standing(key, stands, reason) for key, _release, _track in line.grants]
         if any(changed) and order.account_id is not None and not line.is_gift:
             kind = EventKind.PURCHASE if stands else EventKind.REFUND
-            events.note(order.account_id, line.offer.subject_release.id, kind, track_id=line.offer.track_id)
+            releases = [release.id for release in line.offer.releases]
+            events.note_together(order.account_id, releases, kind, track_id=line.offer.track_id)
     db.session.flush()
 
 

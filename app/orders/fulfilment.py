@@ -98,8 +98,8 @@ def _grant(order: Order) -> None:
         for key, release_id, track_id in line.grants:
             licenses.grant(owner, release_id=release_id, track_id=track_id, grant_key=key, rental=rental)
         if owner is not None:
-            for release in line.offer.releases:
-                events.note(owner, release.id, EventKind.PURCHASE, track_id=line.offer.track_id)
+            releases = [release.id for release in line.offer.releases]
+            events.note_together(owner, releases, EventKind.PURCHASE, track_id=line.offer.track_id)
     carts.clear_bought(order.account_id, order.email, [(line.offer, line.gift_to) for line in order.lines])
     db.session.flush()
     claims.make_for(order)

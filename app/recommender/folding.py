@@ -15,6 +15,8 @@ The vector that training would give a person whose items are held fixed (equatio
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,13 +29,14 @@ _BLOCK = 4096
 class Folding:
     """A model's items, prepared once; not written to afterwards, so threads may share it.
 
-    `items`: (n, f), float32. Takes as much memory again.
+    `items`: (n, f), float32. Takes as much memory again. `gram` is what they amount to, where it is not YᵀY: items that
+    nobody can have touched yet say nothing of who did not touch them.
     """
 
-    def __init__(self, items: Vectors) -> None:
+    def __init__(self, items: Vectors, gram: NDArray[np.float64] | None = None) -> None:
         if not np.isfinite(items).all():
             raise ValueError("an item's vector is not finite")
-        values, self._turn = np.linalg.eigh(_gram(items))
+        values, self._turn = np.linalg.eigh(_gram(items) if gram is None else gram)
         self._spread = np.maximum(values, 0.0)
         turned = items @ self._turn.astype(np.float32)
         lengths = np.linalg.norm(turned, axis=1)
@@ -111,6 +114,39 @@ class Folding:
                 places, scores = places[chosen], scores[chosen]
         order = np.argsort(-scores, kind="stable")
         return self._order[places[order]], scores[order]
+
+
+@dataclass(frozen=True, slots=True)
+class Equation:
+    """The same equation where only the items that a person touched are at hand, and what all items amount to.
+
+    `gram` is YᵀY over all items, (f, f); `touched` the rows of Y with p = 1, (k, f), and `confidence` their c, (k,),
+    above `untouched`. Items that weren't touched drop out of the rest, because D and p are zero there.
+    """
+
+    gram: NDArray[np.float64]
+    touched: Vectors
+    confidence: NDArray[np.float64]
+    regularisation: float
+    untouched: float = 1.0
+
+    def solve(self) -> Vectors:
+        """The person's vector: (f,), float32."""
+        return (self._solved(self.touched.astype(np.float64).T) @ self.confidence).astype(np.float32)
+
+    def contributions(self, items: Vectors) -> NDArray[np.float64]:
+        """How much each touched item adds to the score of each of some `items` (n, f): (n, k).
+
+        s_ij · c_j of section 5 of the paper, with s_ij = yᵢᵀ (α YᵀY + Yᵀ D Y + λ I)⁻¹ yⱼ. The sum of a row is that
+        item's score, yᵢᵀx.
+        """
+        return items.astype(np.float64) @ self._solved(self.touched.astype(np.float64).T) * self.confidence
+
+    def _solved(self, right: NDArray[np.float64]) -> NDArray[np.float64]:
+        rows = self.touched.astype(np.float64)
+        left = self.untouched * self.gram + rows.T @ ((self.confidence - self.untouched)[:, None] * rows)
+        left[np.diag_indices_from(left)] += self.regularisation
+        return np.asarray(np.linalg.solve(left, right), dtype=np.float64)
 
 
 def _gram(items: Vectors) -> NDArray[np.float64]:

@@ -12,31 +12,29 @@ from app.catalog import queries as catalog
 from app.catalog import rights, territory
 from app.catalog.models import Genre, Kind, Offer, Release, Track
 from app.core.db import db
-from app.discovery import queries as discovery
 from app.discovery import tastes
-from app.discovery.models import Mode, Opinion
+from app.discovery.models import Opinion
 from app.licenses import queries as licenses
 from app.licenses.models import License
 from app.licenses.queries import Owned
 from app.media import queries as media
 from app.playback.models import ResumePosition
+from app.shelves import queries as shelves
+from app.shelves.shelf import Shelf, ShelfName
 from app.wishlist import queries as wishlist
 
-SHELF = 6  # a row of five on a wide screen, three rows of two on a phone
 LEFT_OFF = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The front of the shop. `personal` says whether `chosen` is for this person or what is popular; `to_be_asked`,
-    whether they are still to say if what they play and view may shape it."""
+    """The front of the shop. `to_be_asked`: whether the person is still to say if what they play and view may shape
+    it; `more_without`, what further shelves are to leave out, None where there are none."""
 
     featured: Release | None
-    chosen: list[Release]
-    personal: bool
     to_be_asked: bool
-    music: list[Release]
-    films: list[Release]
+    shelves: list[Shelf]
+    more_without: list[str] | None
     genres: list[Genre]
     posters: Mapping[str, str]
     owned: set[str]
@@ -53,8 +51,7 @@ class ReleasePage:
     previews: Mapping[str, str]
     playable: set[str]
     poster: str | None
-    also: list[Release]
-    owned_releases: set[str] = field(default_factory=set)
+    shelves: list[Shelf]
     wished: bool = False
     opinion: Opinion | None = None
     bundles: list[Offer] = field(default_factory=list)
@@ -118,30 +115,15 @@ def in_reach(country: str | None, owned: Collection[str]) -> ColumnElement[bool]
 
 
 def home(account_id: str | None, country: str | None = None) -> Home:
-    """The front page. What the person asked not to be shown is on no shelf, nor what isn't sold in their country;
-    drafts and what they own stay off the one that is chosen for them."""
-    hidden, owned = tastes.hidden(account_id), licenses.owned_release_ids(account_id)
-    only = in_reach(country, owned)
-    music = catalog.newest(SHELF + 1, Kind.AUDIO, without=hidden, only=only)
-    films = catalog.newest(3, Kind.FILM, without=hidden, only=only)
-    chosen = (
-        discovery.for_you(account_id, SHELF + 1, country=country)
-        if account_id
-        else discovery.popular(SHELF + 1, country=country)
-    )
-    featured = next(iter([*music, *films]), None)
-
-    def beside(releases: list[Release]) -> list[Release]:
-        return [release for release in releases if featured is None or release.id != featured.id][:SHELF]
-
+    """The front page. What the person asked not to be shown is nowhere on it, nor what isn't sold in their country."""
+    front, owned = shelves.home(account_id, country), licenses.owned_release_ids(account_id)
+    films = [pick.release for shelf in front.shelves if shelf.name == ShelfName.FILMS for pick in shelf.picks]
     return Home(
-        featured=featured,
-        chosen=beside(chosen),
-        personal=account_id is not None and tastes.mode(account_id) != Mode.OFF,
+        featured=front.featured,
         to_be_asked=tastes.to_be_asked(account_id),
-        music=beside(music),
-        films=films,
-        genres=catalog.genres(only=only),
+        shelves=front.shelves,
+        more_without=front.more_without,
+        genres=catalog.genres(only=in_reach(country, owned)),
         posters=posters_of(films),
         owned=owned,
     )
@@ -158,8 +140,7 @@ def release_page(release: Release, account_id: str | None, country: str | None =
         previews={track_id: f"/{rendition.key}" for track_id, rendition in media.previews_of(ids).items()},
         playable=set(media.streams_of(ids)),
         poster=posters_of([release]).get(release.id),
-        also=discovery.fans_also_bought(release.id, account_id, SHELF, country=country),
-        owned_releases=licenses.owned_release_ids(account_id),
+        shelves=shelves.release(release, account_id, country),
         wished=wishlist.is_wished(account_id, release.id),
         opinion=tastes.opinion(account_id, release.id),
         bundles=[

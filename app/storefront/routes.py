@@ -19,12 +19,13 @@ from app.core.db import transaction
 from app.core.errors import NotFound
 from app.core.store import settings
 from app.discovery import events
-from app.discovery import queries as discovery
 from app.discovery.looking import looked_at
 from app.discovery.models import EventKind
 from app.licenses import queries as licenses
 from app.orders import queries as orders
 from app.pricing import visitor as pricing
+from app.shelves import queries as shelves
+from app.shelves.visitor import came_by_shelf, seen
 from app.storefront import queries
 
 blueprint = Blueprint("storefront", __name__)
@@ -151,7 +152,9 @@ def _shell() -> dict[str, Any]:
 @access(Access.PUBLIC)
 def home() -> str:
     """The front of the shop."""
-    return render_template("storefront/home.html", home=queries.home(_account_id(), pricing.country()))
+    found = queries.home(_account_id(), pricing.country())
+    seen(found.shelves)
+    return render_template("storefront/home.html", home=found)
 
 
 @blueprint.get("/search")
@@ -161,7 +164,8 @@ def search() -> str:
     text = request.args.get("q", "").strip()[:200]
     country, owned = pricing.country(), licenses.owned_release_ids(_account_id())
     found = catalog.search(text, SEARCH_LIMIT, only=queries.in_reach(country, owned)) if text else []
-    suggestions = [] if found else discovery.popular(queries.SHELF, _account_id(), country=country)
+    suggestions = [] if found else shelves.popular(_account_id(), country)
+    seen(suggestions)
     return render_template(
         "storefront/search.html",
         text=text,
@@ -204,9 +208,13 @@ def release(release_id: str) -> str:
     if current_user.is_authenticated and found.is_published and looked_at(request):
         with transaction():
             events.note(current_user.id, found.id, EventKind.VIEW)
+    if found.is_published:
+        came_by_shelf(found.id)
+    page = queries.release_page(found, _account_id(), pricing.country())
+    seen(page.shelves)
     return render_template(
         "storefront/release.html",
-        page=queries.release_page(found, _account_id(), pricing.country()),
+        page=page,
         cart_offer_ids=visitor.offer_ids(),
         base_url=settings().base_url,
     )
@@ -234,12 +242,15 @@ def artist(artist_id: str) -> str:
     found = catalog.artist(artist_id)
     if found is None:
         raise NotFound(_("Nothing by this artist is on sale. Search for the name: it may be written differently."))
-    owned = licenses.owned_release_ids(_account_id())
-    releases = catalog.releases_of_artist(artist_id, only=queries.in_reach(pricing.country(), owned))
+    country, owned = pricing.country(), licenses.owned_release_ids(_account_id())
+    releases = catalog.releases_of_artist(artist_id, only=queries.in_reach(country, owned))
+    beside = shelves.artist(found, _account_id(), country, [one.id for one in releases])
+    seen(beside)
     return render_template(
         "storefront/artist.html",
         artist=found,
         releases=releases,
+        shelves=beside,
         owned=owned,
     )
 

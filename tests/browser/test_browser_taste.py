@@ -116,8 +116,10 @@ def test_one_s_own_taste_on_every_screen(browser: Browser, live_shop: Shop) -> N
     page.get_by_role("region", name="Recommendations").get_by_role("button", name="Save").click()
     expect(page.get_by_role("heading", level=1)).to_be_focused()
     page.goto("/?lang=en")
-    expect(page.get_by_role("region", name="Popular now")).to_be_visible()
-    expect(page.get_by_role("region", name="For you")).to_have_count(0)
+    expect(page.get_by_role("region", name="New music")).to_be_visible()
+    for name in ("For you", "Because", "New for you"):
+        expect(page.get_by_role("region", name=name)).to_have_count(0)
+    expect(page.get_by_role("link", name="More for you")).to_have_count(0)
     context.close()
 
 

@@ -37,6 +37,8 @@ from app.orders.models import Case, CaseKind, Claim, ClaimKind, Order, OrderLine
 from app.playback.models import PlaySession
 from app.pricing import coupons
 from app.pricing.coupons import CouponWish
+from app.shelves.models import Boost, Pin, Trial
+from app.shelves.shelf import ShelfName
 from app.studio.models import Upload
 from media_store import keys
 
@@ -153,8 +155,6 @@ EXPECTED: dict[str, Row] = {
     "cart.name_price": IN_THE_CUSTOMERS_CART,
     "cart.remove": PUBLIC,
     "cart.show": PUBLIC,
-    "discovery.fans_also_bought": PUBLIC,
-    "discovery.for_you": PUBLIC,
     "discovery.previewed": PUBLIC,
     "discovery.taste.forget": SIGNED_IN,
     "discovery.taste.say": SIGNED_IN,
@@ -211,6 +211,25 @@ EXPECTED: dict[str, Row] = {
     "pricing.new": MANAGERS,
     "pricing.show": MANAGERS,
     "readyz": PUBLIC,
+    "shelves.fans_also_bought": PUBLIC,
+    "shelves.for_you": PUBLIC,
+    "shelves.more": PUBLIC,
+    "shelves.staff.boost": THE_LABELS,
+    "shelves.staff.count": STUDIO,
+    "shelves.staff.create_trial": MANAGERS,
+    "shelves.staff.discard_trial": MANAGERS,
+    "shelves.staff.find": STUDIO,
+    "shelves.staff.index": STUDIO,
+    "shelves.staff.new_trial": MANAGERS,
+    "shelves.staff.pin": THE_LABELS,
+    "shelves.staff.release": THE_LABELS,
+    "shelves.staff.start_trial": MANAGERS,
+    "shelves.staff.stop_trial": MANAGERS,
+    "shelves.staff.trial": MANAGERS,
+    "shelves.staff.trials": MANAGERS,
+    "shelves.staff.unboost": THE_LABELS,
+    "shelves.staff.unpin": THE_LABELS,
+    "shelves.tune": PUBLIC,
     "storefront.artist": PUBLIC,
     "storefront.browse": PUBLIC,
     "storefront.bundle": PUBLIC,
@@ -402,6 +421,19 @@ def world(app: Flask, store: Any) -> World:
         state="done",
         settled_at=clock.now(),
     )
+    days = {"from_on": clock.now().date(), "until_on": clock.now().date()}
+    pin = Pin(release_id=music.id, shelf=ShelfName.FOR_YOU, place=1, **days)
+    boost = Boost(release_id=music.id, halves=1, **days)
+    trial = Trial(
+        name=f"trial-{number}",
+        hypothesis="More clicks",
+        question="first-shelf",
+        variants=[{"way": "for-you", "share": 50}, {"way": "popular", "share": 50}],
+        metric="clicks",
+        salt="salt",
+        days=28,
+    )
+    db.session.add_all([pin, boost, trial])
     db.session.add_all([gift, refund, License(release_id=music.id, grant_key=given.id)])
     db.session.flush()
     upload.multipart_id = store.multipart.begin(keys.upload(upload.id))
@@ -422,6 +454,7 @@ def world(app: Flask, store: Any) -> World:
     made.values = {
         "account_id": made.people[C.OTHER_CUSTOMER].id,
         "address_id": address.id,
+        "boost_id": boost.id,
         "artist_id": music.artist_id,
         "case_id": case.id,
         "claim_id": gift.id,
@@ -435,11 +468,13 @@ def world(app: Flask, store: Any) -> World:
         "offer_id": sold.id,
         "order_id": order.id,
         "passkey_id": passkey.id,
+        "pin_id": pin.id,
         "refund_id": refund.id,
         "release_id": music.id,
         "session_id": play.id,
         "subtitle_id": subtitle.id,
         "track_id": track.id,
+        "trial_id": trial.id,
         "upload_id": upload.id,
     }
     for endpoint in ("show", "take", "make_account"):

@@ -6,6 +6,7 @@
 import { csrfToken, toast } from "./main.js";
 import { Choices } from "./player/choices.js";
 import * as shop from "./player/shop.js";
+import { Station, dismiss } from "./player/radio.js";
 import { bindKeys } from "./player/keys.js";
 import { mediaSession } from "./player/session.js";
 import { Stream } from "./player/stream.js";
@@ -28,7 +29,8 @@ const PREVIOUS_RESTARTS_AFTER = 3; // seconds into a track, "previous" means "fr
 
 let media = audio; // the element that sounds: the bar's own, or a film's
 let stream = null; // what feeds it, when it is a full play
-let queue = []; // the release's playable tracks, as they stood when play was pressed
+let queue = []; // the release's playable tracks, as they stood when play was pressed; a station's, as they come
+let station = null; // the radio that keeps the queue filled, while one is on
 let at = -1;
 let play = null; // what the shop answered for the present track
 let preview = null; // the address of the running preview
@@ -47,37 +49,48 @@ function queueFrom(button) {
   const { title, artist, cover, href } = release.dataset;
   const film = release.querySelector("video[data-film]");
   if (film) return [{ id: film.dataset.film, title, artist, cover, href, film }];
-  return [...release.querySelectorAll("[data-track]")]
-    .filter((row) => row.querySelector("[data-play]"))
-    .map((row) => ({ id: row.dataset.track, title: row.dataset.title, artist: row.dataset.artist, cover, href }));
+  return [...release.querySelectorAll("[data-track]")].filter((row) => row.querySelector("[data-play]")).map(entryOf);
+}
+
+/** What a row of the page plays: the whole track, or its preview. */
+function entryOf(row) {
+  const { release, cover, href, title, artist } = row.closest("[data-release]")?.dataset ?? {};
+  const own = row.dataset;
+  const preview = row.querySelector("[data-preview]")?.dataset.preview ?? null;
+  return { id: own.track, title: own.title ?? title, artist: own.artist ?? artist, cover, href, release, preview };
 }
 
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-play], [data-play-all], [data-preview]");
+  const button = event.target.closest("[data-play], [data-play-all], [data-preview], [data-radio]");
   if (!button) return;
+  if (button.dataset.radio) return void tuneFrom(button.closest("[data-track]"));
   if (button.dataset.preview) return void togglePreview(button);
   const tracks = queueFrom(button);
   const wanted = button.dataset.play ?? tracks[0]?.id;
   if (play && queue[at]?.id === wanted && bar.dataset.state !== "error") return void toggle();
+  station = null;
   queue = tracks.length ? tracks : [{ id: wanted, title: "", artist: "", cover: "", href: location.pathname }];
   start(Math.max(0, queue.findIndex((track) => track.id === wanted)));
 });
 
 // ---- Previews -------------------------------------------------------------------------------------------------------
 
-async function togglePreview(button) {
+function togglePreview(button) {
   if (preview === button.dataset.preview && bar.dataset.state !== "error") return void toggle();
-  leave();
-  const row = button.closest("[data-track]");
-  const release = button.closest("[data-release]")?.dataset ?? {};
-  preview = button.dataset.preview;
-  previewing = row?.dataset.track ?? null;
-  queue = [];
-  show({ title: row?.dataset.title ?? release.title, artist: row?.dataset.artist ?? release.artist, cover: release.cover, href: release.href });
+  station = null;
+  queue = [entryOf(button.closest("[data-track]"))];
+  return start(0);
+}
+
+async function startPreview(track) {
+  preview = track.preview;
+  previewing = track.id;
+  show(track);
   setMode("preview");
   wave.setPeaks([]);
   media = audio;
   audio.src = preview;
+  clockedAt = 0;
   await sound();
 }
 
@@ -88,6 +101,8 @@ async function start(index, { position = null } = {}) {
   at = index;
   const track = queue[at];
   const mine = ++ticket;
+  if (station) onAir(track);
+  if (track.preview) return void startPreview(track);
   show(track);
   setMode(track.film ? "film" : "track");
   setState("buffering");
@@ -181,7 +196,8 @@ function toggle() {
   else media.pause();
 }
 
-function next() {
+async function next() {
+  if (station && at + 1 >= queue.length) await refill();
   if (at >= 0 && at + 1 < queue.length) start(at + 1, { position: 0 });
 }
 
@@ -207,19 +223,112 @@ function mute() {
 
 function close() {
   leave();
+  station = null;
   queue = [];
   setMode("none");
   setState("idle");
 }
 
 /** The listener goes on by hand: they may have skipped this one, which the shop judges by how much was heard. */
-function skip() {
-  if (at < 0 || at + 1 >= queue.length) return;
+async function skip() {
+  if (at < 0 || (at + 1 >= queue.length && !station)) return;
   report(false, { skipped: true });
+  if (station) await turnFrom(queue[at]);
   next();
 }
 
-const actions = { toggle, next: skip, previous, mute, close };
+// ---- Radio ----------------------------------------------------------------------------------------------------------
+
+/** The radio begins at what plays, or ends where it is on. */
+function toggleRadio() {
+  if (station) {
+    station = null;
+    queue.length = at + 1;
+    say(texts.textRadioOff);
+    return showRadio();
+  }
+  if (at < 0 || queue[at].film) return;
+  queue = [queue[at]];
+  at = 0;
+  return tune(queue[0]);
+}
+
+/** The radio begins at a track of the page, which plays first. */
+function tuneFrom(row) {
+  const track = entryOf(row);
+  if (at >= 0 && queue[at].id === track.id && bar.dataset.state !== "error") {
+    if (media.paused) void sound();
+    return station?.seed.id === track.id ? undefined : (station = null, toggleRadio());
+  }
+  queue = [track];
+  station = null;
+  start(0);
+  return tune(track);
+}
+
+function tune(seed) {
+  station = new Station(seed);
+  station.began(seed.id);
+  say(texts.textRadioOn.replace("{title}", seed.title));
+  showRadio();
+  return refill();
+}
+
+/** A track of the station begins: told to who doesn't look, and the queue is filled up behind it. */
+function onAir(track) {
+  station.began(track.id);
+  say((track.preview ? texts.textRadioPreview : texts.textRadioWhole).replace("{title}", track.title).replace("{artist}", track.artist));
+  if (queue.length - at < 3) void refill();
+}
+
+/** Asks for more behind what waits already. One question at a time; an answer for a station that is over is dropped. */
+async function refill() {
+  const mine = station;
+  try {
+    const tracks = await mine.more(queue.slice(at + 1), csrfToken());
+    if (mine !== station) return;
+    const there = new Set(queue.slice(at).map((track) => track.id));
+    queue.push(...tracks.filter((track) => !there.has(track.id)));
+    if (at + 1 >= queue.length) setMessage(texts.textRadioEnd);
+  } catch (error) {
+    if (mine === station) setMessage(error.message || texts.textRadioFailed);
+  }
+  showRadio();
+}
+
+/** What waits was chosen before the listener turned this one down: it is chosen anew. */
+async function turnFrom(track) {
+  station.skipped.push(track.id);
+  const waiting = queue.splice(at + 1);
+  await refill();
+  if (at + 1 >= queue.length) queue.push(...waiting);
+}
+
+/** Not for me: the shop is told, and the station goes on without it. */
+async function turnDown() {
+  const track = queue[at];
+  if (!station || !track?.release) return;
+  if (!(await dismiss(track.release, csrfToken()))) return setMessage(texts.textRadioFailed);
+  say(texts.textDismissed.replace("{title}", track.title));
+  await skip();
+}
+
+function showRadio() {
+  const radio = part('[data-action="radio"]');
+  radio.setAttribute("aria-pressed", String(Boolean(station)));
+  part('[data-action="dismiss"]').hidden = !station?.signedIn;
+  part(".player__radio").hidden = bar.dataset.mode === "film" || at < 0;
+  part('[data-action="next"]').disabled = at < 0 || (at + 1 >= queue.length && !station);
+  part('[data-action="previous"]').disabled = bar.dataset.mode === "preview" && at <= 0;
+  showHeight();
+}
+
+/** To screen readers alone: what the bar shows by other means. */
+function say(text) {
+  part(".player__said").textContent = text;
+}
+
+const actions = { toggle, next: skip, previous, mute, close, radio: toggleRadio, dismiss: turnDown };
 bar.addEventListener("click", (event) => {
   const action = event.target.closest("[data-action]")?.dataset.action;
   if (action) actions[action]();
@@ -230,7 +339,7 @@ volume.addEventListener("input", () => {
   media.muted = false;
   showVolume();
 });
-bindKeys({ toggle, next: skip, previous, mute, seekBy, step: STEP_SECONDS, active: () => bar.dataset.mode !== "none" });
+bindKeys({ toggle, next: skip, previous, mute, radio: toggleRadio, seekBy, step: STEP_SECONDS, active: () => bar.dataset.mode !== "none" });
 const session = mediaSession({ toggle, next: skip, previous, seekTo, seekBy, step: STEP_SECONDS });
 
 // ---- What the element says ------------------------------------------------------------------------------------------
@@ -263,7 +372,7 @@ function listen(element) {
     setState("ended");
     report(true);
     previewHeard();
-    if (at + 1 < queue.length) next();
+    if (at + 1 < queue.length || station) next();
   });
   on("error", () => {
     // hls.js speaks for itself; what remains is a preview, or Safari's own HLS.
@@ -298,7 +407,7 @@ addEventListener("pagehide", () => report(false));
 
 function show({ title, artist, cover, href }) {
   bar.hidden = false;
-  document.documentElement.style.setProperty("--player-height", `${bar.offsetHeight}px`);
+  showHeight();
   const link = part(".player__title");
   link.textContent = title ?? "";
   link.href = href || "/";
@@ -316,8 +425,10 @@ function setMode(mode) {
   const badge = part(".player__badge");
   badge.hidden = mode !== "preview";
   badge.textContent = texts.textPreview;
-  part('[data-action="next"]').disabled = at < 0 || at + 1 >= queue.length;
-  part('[data-action="previous"]').disabled = mode === "preview";
+  showRadio();
+}
+
+function showHeight() {
   document.documentElement.style.setProperty("--player-height", bar.hidden ? "0px" : `${bar.offsetHeight}px`);
 }
 

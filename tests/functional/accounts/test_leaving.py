@@ -44,6 +44,7 @@ PARTS = {
     "licenses",
     "orders",
     "plays",
+    "shelves",
     "taste",
     "wishlist",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 from sqlalchemy import func, select
+from support import shown
 
 from app.accounts import service as accounts
 from app.accounts.models import Account, Role
@@ -15,7 +16,6 @@ from app.core.db import db, transaction
 from app.core.money import Money
 from app.demo import build, history
 from app.demo.catalogue import RELEASES
-from app.discovery import queries as discovery
 from app.discovery.models import Event, EventKind, RecommenderModel
 from app.licenses import queries as licenses
 from app.licenses.models import License
@@ -118,12 +118,12 @@ def test_the_logins_work_and_the_listeners_cannot_sign_in(lived_in: dict[str, Re
 
 
 def test_every_shelf_has_something_to_say(lived_in: dict[str, Release]) -> None:
-    popular = discovery.popular(14)
+    popular = shown.popular(14)
     assert len(popular) == len(RELEASES)
     assert len({release.genre_id for release in popular[:4]}) == 4
 
     for key, taste in (("load", "night"), ("orders", "warm"), ("mains", "still")):
-        also = [release.id for release in discovery.fans_also_bought(lived_in[key].id, None, 3)]
+        also = [release.id for release in shown.fans_also_bought(lived_in[key].id, None, 3)]
         assert also
         assert also[0] in {lived_in[other].id for other in history.TASTES[taste]}
 
@@ -131,6 +131,6 @@ def test_every_shelf_has_something_to_say(lived_in: dict[str, Release]) -> None:
     assert account is not None
     owned = licenses.owned_release_ids(account.id)
     assert owned == {lived_in["cats"].id, lived_in["weather"].id}
-    shelf = [release.id for release in discovery.for_you(account.id, 4)]
+    shelf = [release.id for release in shown.for_you(account.id, 4)]
     assert not owned & set(shelf)
     assert set(shelf[:3]) <= {lived_in[key].id for key in (*history.TASTES["warm"], *history.TASTES["still"])}

@@ -19,7 +19,7 @@ from support import rows
 from app.cli import cli
 from app.core import clock
 from app.core.db import db, transaction
-from app.discovery import als, exchange, queries, reading, service
+from app.discovery import exchange, folded, queries, reading, service
 from app.discovery.models import AccountVector, Event, EventKind, RecommenderModel, ReleaseVector
 from app.recommender.interactions import names
 
@@ -79,8 +79,9 @@ def test_what_goes_out_is_what_training_reads(
         for row, column, r in zip(pairs.row, pairs.col, pairs.data, strict=True)
     }
     assert {pair: row["preference"] for pair, row in found.items()} == wanted
+    confidence = service.ELSEWHERE.confidence
     for row in found.values():  # Spark's confidence is 1 + alpha × rating
-        assert 1 + told["alpha"] * row["rating"] == pytest.approx(als.confidence(row["preference"]), rel=1e-5)
+        assert 1 + told["alpha"] * row["rating"] == pytest.approx(confidence(row["preference"]), rel=1e-5)
     assert (told["people"], told["items"], told["pairs"]) == (12, 9, 48)
     assert json.loads((tmp_path / "out" / "manifest.json").read_text()) == told
     assert (tmp_path / "out").stat().st_mode & 0o077 == 0
@@ -126,10 +127,10 @@ def test_out_and_in_again_is_the_model_that_was_trained(busy: dict[str, list[str
         np.testing.assert_array_equal(np.asarray(row.vector, np.float32)[:width], known[row.release_id])
     people = db.session.scalars(select(AccountVector).where(AccountVector.model_id == model.id)).all()
     assert {row.account_id for row in people} == set(busy["people"])
-    trained.settings = trained.settings | {"until_event": 0}  # so that everybody is folded in anew
+    model.settings = model.settings | {"until_event": 0}  # so that everybody is folded in anew
     for row in people:
-        folded = queries._taste(trained, row.account_id)
-        np.testing.assert_allclose(np.asarray(row.vector, np.float32), folded, rtol=1e-3, atol=1e-4)
+        now = folded.taste(model, row.account_id)
+        np.testing.assert_allclose(np.asarray(row.vector, np.float32), now, rtol=1e-3, atol=1e-4)
 
 
 def test_numpys_own_file_comes_in_and_may_know_some_releases_only(busy: dict[str, list[str]], tmp_path: Path) -> None:

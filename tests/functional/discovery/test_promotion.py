@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 from flask import Flask
 from sqlalchemy import select
-from support import rows
+from support import rows, shown
 from support.terminal import wavecrate
 
 from app.accounts.models import Account
 from app.core import clock
 from app.core.db import db, transaction
 from app.core.errors import Conflict, NotFound
-from app.discovery import als, promotion, queries, service
+from app.discovery import promotion, queries, service
 from app.discovery.models import EventKind, RecommenderModel, ReleaseVector
+from app.recommender import factorising
 from app.recommender.interactions import Interactions
 from app.settings import Settings
 
@@ -43,24 +44,26 @@ def train() -> RecommenderModel:
 
 def breaking(monkeypatch: pytest.MonkeyPatch) -> None:
     """From here on training gives everybody and everything vectors by chance."""
-    factorise = als.factorise
+    factorise = factorising.factorise
 
-    def broken(given: Interactions, **settings: object) -> als.Factors | None:
-        made = factorise(given, **settings)  # type: ignore[arg-type]
+    def broken(given: Interactions, *settings: object, **more: object) -> factorising.Factors | None:
+        made = factorise(given, *settings, **more)  # type: ignore[arg-type]
         assert made is not None
         draw = np.random.default_rng(1)
-        return als.Factors(
+        return factorising.Factors(
             made.account_ids,
             made.release_ids,
             *(draw.standard_normal(each.shape).astype(np.float32) for each in (made.accounts, made.releases)),
+            made.recipe,
+            made.mean_count,
         )
 
-    monkeypatch.setattr(als, "factorise", broken)
+    monkeypatch.setattr(factorising, "factorise", broken)
 
 
 def test_a_broken_model_never_reaches_a_shelf(people: list[Account], monkeypatch: pytest.MonkeyPatch) -> None:
     good = train()
-    shelf = [release.title for release in queries.for_you(people[0].id, 3)]
+    shelf = [release.title for release in shown.for_you(people[0].id, 3)]
     breaking(monkeypatch)
     bad = train()
     assert (good.active, bad.active) == (True, False)
@@ -68,7 +71,7 @@ def test_a_broken_model_never_reaches_a_shelf(people: list[Account], monkeypatch
     judged = bad.settings["judged"]
     assert judged["new"] < 0.9 * judged["old"]
     assert judged["people"] == 30
-    assert [release.title for release in queries.for_you(people[0].id, 3)] == shelf
+    assert [release.title for release in shown.for_you(people[0].id, 3)] == shelf
     assert db.session.scalars(select(ReleaseVector).where(ReleaseVector.model_id == good.id)).first()
 
 
@@ -131,7 +134,7 @@ def test_yesterdays_model_can_be_put_back(
     active = queries.active_model()
     assert active is not None
     assert active.id == yesterdays
-    assert queries.for_you(people[0].id, 3)
+    assert shown.for_you(people[0].id, 3)
     assert wavecrate(settings, "recommend", "use", yesterdays).exit_code == 1
     assert "no such model" in wavecrate(settings, "recommend", "use", "nosuchmodel").stderr
 

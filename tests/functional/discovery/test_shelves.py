@@ -6,8 +6,7 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
-from support import rows
+from support import rows, shown
 
 from app.core import clock
 from app.core.db import db, transaction
@@ -22,9 +21,9 @@ def test_popular_is_what_was_done_most_of_late_then_the_newest(app: Flask) -> No
     service.record(bo.id, stale.id, EventKind.PURCHASE, at=clock.now() - timedelta(days=90))
     db.session.commit()
 
-    assert [r.title for r in queries.popular(10)] == ["Hot", "Stale", "Newest", "Quiet"]
-    assert queries.popular(2) == [hot, stale]
-    assert queries.popular(10)[2:] == [newest, quiet]
+    assert [r.title for r in shown.popular(10)] == ["Hot", "Stale", "Newest", "Quiet"]
+    assert shown.popular(2) == [hot, stale]
+    assert shown.popular(10)[2:] == [newest, quiet]
 
 
 def test_what_people_only_turn_away_from_is_not_popular(app: Flask) -> None:
@@ -34,10 +33,10 @@ def test_what_people_only_turn_away_from_is_not_popular(app: Flask) -> None:
         service.record(person.id, turned_down.id, EventKind.DISMISS)
     service.record(person.id, liked.id, EventKind.VIEW)
     db.session.commit()
-    assert queries.popular(3) == [liked, newest, turned_down]
+    assert shown.popular(3) == [liked, newest, turned_down]
     with transaction():
         service.train()
-    assert queries.popular(3) == [liked, newest, turned_down]
+    assert shown.popular(3) == [liked, newest, turned_down]
 
 
 def test_popular_goes_on_from_what_the_last_training_counted(app: Flask) -> None:
@@ -49,11 +48,11 @@ def test_popular_goes_on_from_what_the_last_training_counted(app: Flask) -> None
     with transaction():
         service.train()
     assert queries.heat_of_releases() == pytest.approx(untrained, rel=1e-3)
-    assert queries.popular(1) == [first]
+    assert shown.popular(1) == [first]
     with transaction():
         service.record(ada.id, second.id, EventKind.PURCHASE)
         service.record(ada.id, second.id, EventKind.PLAY)
-    assert queries.popular(2) == [second, first]
+    assert shown.popular(2) == [second, first]
 
 
 def test_popular_leaves_out_drafts_and_what_the_person_owns_whole(app: Flask) -> None:
@@ -68,8 +67,8 @@ def test_popular_leaves_out_drafts_and_what_the_person_owns_whole(app: Flask) ->
         rows.own(ada, track=track)
     rows.own(ada, track=in_part.tracks[0])
 
-    assert queries.popular(10, ada.id) == [in_part]
-    assert set(queries.popular(10)) == {owned, by_tracks, in_part}
+    assert shown.popular(10, ada.id) == [in_part]
+    assert set(shown.popular(10)) == {owned, by_tracks, in_part}
 
 
 def test_a_refund_takes_back_what_went_before_it(app: Flask) -> None:
@@ -78,15 +77,15 @@ def test_a_refund_takes_back_what_went_before_it(app: Flask) -> None:
     service.record(ada.id, returned.id, EventKind.PURCHASE)
     service.record(ada.id, viewed.id, EventKind.VIEW)
     db.session.commit()
-    assert queries.popular(1) == [returned]
+    assert shown.popular(1) == [returned]
 
     service.record(ada.id, returned.id, EventKind.REFUND)
     db.session.commit()
-    assert queries.popular(1) == [viewed]
+    assert shown.popular(1) == [viewed]
 
     service.record(ada.id, returned.id, EventKind.PURCHASE)
     db.session.commit()
-    assert queries.popular(1) == [returned]
+    assert shown.popular(1) == [returned]
 
 
 def test_no_history_is_shown_what_is_popular(app: Flask) -> None:
@@ -94,22 +93,5 @@ def test_no_history_is_shown_what_is_popular(app: Flask) -> None:
     newcomer, other = rows.account(), rows.account()
     service.record(other.id, first.id, EventKind.PLAY)
     db.session.commit()
-    assert queries.for_you(newcomer.id, 10) == [first, second]
-    assert queries.fans_also_bought(first.id, newcomer.id, 10) == []
-
-
-def test_shelves_are_fragments_that_name_themselves(app: Flask, client: FlaskClient) -> None:
-    release = rows.release("Harbour Lights")
-    ada = rows.account()
-
-    guest = client.get("/shelves/for-you")
-    assert "Popular now" in guest.text
-    assert "Harbour Lights" in guest.text
-    assert "<html" not in guest.text
-    assert client.get(f"/shelves/fans-also-bought/{release.id}").text.strip() == ""
-
-    rows.sign_in(client, ada)
-    assert "For you" in client.get("/shelves/for-you").text
-    rows.own(ada, release=release)
-    assert client.get("/shelves/for-you").text.strip() == ""
-    assert client.get("/shelves/for-you").headers["Cache-Control"] == "private, no-cache"
+    assert shown.for_you(newcomer.id, 10) == [first, second]
+    assert shown.fans_also_bought(first.id, newcomer.id, 10) == []

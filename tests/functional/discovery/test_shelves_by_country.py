@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 
 from flask import Flask
-from support import rows
+from support import rows, shown
 
 from app.core.db import db, transaction
-from app.discovery import queries, service
+from app.discovery import service
 from app.discovery.models import EventKind
 
 
@@ -29,8 +29,8 @@ def test_shelves_keep_to_what_is_sold_in_the_country(app: Flask) -> None:
         rows.confine(release, "JP")
     rows.confine(jazz[4], "DE", barred=True)
     for country, sold in ((None, set(jazz[1:])), ("JP", set(jazz[1:])), ("FR", {*jazz[4:]}), ("DE", {jazz[5]})):
-        assert set(queries.for_you(newcomer.id, len(sold), country=country)) == sold, country
-        assert set(queries.fans_also_bought(jazz[0].id, newcomer.id, 5, country=country)) == sold, country
-        rest = set(queries.popular(20, newcomer.id, country=country))
+        assert set(shown.for_you(newcomer.id, len(sold), country=country)) == sold, country
+        assert set(shown.fans_also_bought(jazz[0].id, newcomer.id, 5, country=country)) == sold, country
+        rest = set(shown.popular(20, newcomer.id, country=country))
         assert rest == sold | set(metal), country
     db.session.rollback()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from flask import Flask
 from sqlalchemy import func, select
-from support import rows
+from support import rows, shown
 
 from app.accounts import leaving
 from app.accounts.models import Account, Role
@@ -48,7 +48,7 @@ def town(app: Flask) -> Town:
                 service.record(fan.id, own[(number + step) % 6].id, EventKind.PURCHASE)
     made.buy(made.ada, made.jazz[0])
     _train()
-    assert set(queries.for_you(made.ada.id, 4)) <= set(made.jazz[1:])
+    assert set(shown.for_you(made.ada.id, 4)) <= set(made.jazz[1:])
     return made
 
 
@@ -69,8 +69,8 @@ def _vectors(person: Account) -> int:
 
 
 def _shelves(person: Account, beside: Release) -> set[Release]:
-    found = [queries.for_you(person.id, 20), queries.popular(20, person.id)]
-    return {one for shelf in [*found, queries.fans_also_bought(beside.id, person.id, 20)] for one in shelf}
+    found = [shown.for_you(person.id, 20), shown.popular(20, person.id)]
+    return {one for shelf in [*found, shown.fans_also_bought(beside.id, person.id, 20)] for one in shelf}
 
 
 def _log(person: Account) -> list[tuple[str, float]]:
@@ -83,7 +83,7 @@ def _log(person: Account) -> list[tuple[str, float]]:
 
 @pytest.mark.parametrize("verdict", list(Verdict))
 def test_what_was_said_of_a_release_takes_it_off_every_shelf_until_undone(town: Town, verdict: Verdict) -> None:
-    ada, gone = town.ada, queries.for_you(town.ada.id, 1)[0]
+    ada, gone = town.ada, shown.for_you(town.ada.id, 1)[0]
     beside = next(one for one in town.jazz if one is not gone)
     assert gone in _shelves(ada, beside)
     _decide(choices.say, ada.id, gone.id, verdict)
@@ -100,10 +100,10 @@ def test_what_was_said_of_a_release_takes_it_off_every_shelf_until_undone(town: 
 def test_what_is_owned_elsewhere_counts_as_liked_and_what_is_dismissed_does_not(town: Town) -> None:
     newcomer = rows.account()
     _decide(choices.say, newcomer.id, town.metal[0].id, Verdict.ELSEWHERE)
-    assert set(queries.for_you(newcomer.id, 4)) <= set(town.metal[1:])
+    assert set(shown.for_you(newcomer.id, 4)) <= set(town.metal[1:])
     _decide(choices.say, newcomer.id, town.metal[0].id, Verdict.DISMISSED)
     assert tastes.profile(newcomer.id, 9).liked == []
-    assert queries.for_you(newcomer.id, 4) == queries.popular(4, newcomer.id)
+    assert shown.for_you(newcomer.id, 4) == shown.popular(4, newcomer.id)
     assert _log(newcomer) == [("elsewhere", 1.0), ("elsewhere", 0.0), ("dismiss", 1.0)]
 
 
@@ -163,10 +163,10 @@ def test_what_is_removed_shapes_nothing_until_it_is_put_back(town: Town) -> None
     assert liked == {town.jazz[0], town.metal[0]}
     _decide(choices.leave_out, town.ada.id, town.jazz[0].id)
     assert _vectors(town.ada) == 0
-    assert set(queries.for_you(town.ada.id, 4)) <= set(town.metal[1:])
+    assert set(shown.for_you(town.ada.id, 4)) <= set(town.metal[1:])
     _train()
     assert _vectors(town.ada) == 1
-    assert set(queries.for_you(town.ada.id, 4)) <= set(town.metal[1:])
+    assert set(shown.for_you(town.ada.id, 4)) <= set(town.metal[1:])
     assert tastes.left_out(town.ada.id) == [town.jazz[0]]
     _decide(choices.leave_out, town.ada.id, town.jazz[0].id, out=False)
     assert {one.release for one in tastes.profile(town.ada.id, 9).liked} == liked
@@ -195,13 +195,13 @@ def test_plays_and_views_count_only_with_consent(town: Town) -> None:
     _decide(choices.set_listening, person.id, True)
     assert not tastes.to_be_asked(person.id)
     _decide(events.note, person.id, town.metal[0].id, EventKind.PLAY)
-    assert set(queries.for_you(person.id, 4)) <= set(town.metal)
+    assert set(shown.for_you(person.id, 4)) <= set(town.metal)
     assert _train().settings["accounts"] == 14
 
     assert not service.is_stale()
     _decide(choices.set_listening, person.id, False)
     assert _vectors(person) == 0
-    assert queries.for_you(person.id, 12) == queries.popular(12, person.id)
+    assert shown.for_you(person.id, 12) == shown.popular(12, person.id)
     assert events.note(person.id, town.metal[1].id, EventKind.PLAY) is None
     assert service.is_stale()
     assert _train().settings["accounts"] == 13
@@ -224,13 +224,13 @@ def test_imported_history_counts_until_its_person_decides(town: Town) -> None:
 
 def test_while_paused_nothing_is_learned_and_the_shelf_stays(town: Town) -> None:
     _decide(choices.set_mode, town.ada.id, Mode.PAUSED)
-    before = [release for release in queries.for_you(town.ada.id, 6) if release != town.metal[0]][:5]
+    before = [release for release in shown.for_you(town.ada.id, 6) if release != town.metal[0]][:5]
     town.buy(town.ada, town.metal[0])
     _decide(events.note, town.ada.id, town.metal[1].id, EventKind.WISHLIST)
     assert _log(town.ada) == [("purchase", 1.0)]
-    assert queries.for_you(town.ada.id, 5) == before
+    assert shown.for_you(town.ada.id, 5) == before
     _decide(choices.say, town.ada.id, before[0].id, Verdict.DISMISSED)
-    assert before[0] not in queries.for_you(town.ada.id, 12)
+    assert before[0] not in shown.for_you(town.ada.id, 12)
     assert _log(town.ada) == [("purchase", 1.0)]
     _decide(events.note, town.ada.id, town.jazz[0].id, EventKind.REFUND)  # what is taken back is taken back
     assert tastes.profile(town.ada.id, 9).liked == []
@@ -244,14 +244,14 @@ def test_off_is_popular_and_nothing_of_the_person_is_used(town: Town) -> None:
     _decide(choices.set_mode, town.ada.id, Mode.OFF)
     assert tastes.mode(town.ada.id) is Mode.OFF
     assert _vectors(town.ada) == 0
-    shelf = queries.for_you(town.ada.id, 12)
-    assert shelf == queries.popular(12, town.ada.id)
+    shelf = shown.for_you(town.ada.id, 12)
+    assert shelf == shown.popular(12, town.ada.id)
     assert not {hidden, town.jazz[0]} & set(shelf)
     assert _train().settings["accounts"] == 12
     assert queries.heat_of_releases()[town.jazz[0].id] == pytest.approx(15, rel=1e-3)
     assert events.note(town.ada.id, town.metal[1].id, EventKind.CART) is None
     _decide(choices.set_mode, town.ada.id, Mode.ON)
-    assert set(queries.for_you(town.ada.id, 4)) <= set(town.jazz)
+    assert set(shown.for_you(town.ada.id, 4)) <= set(town.jazz)
 
 
 # ---- Who counts, and how often --------------------------------------------------------------------------------------
@@ -268,7 +268,7 @@ def test_people_who_run_the_shop_count_for_nobody_but_themselves(town: Town) -> 
     assert model.settings["accounts"] == 13
     assert _vectors(editor) == 0
     assert queries.heat_of_releases() == pytest.approx(heat, rel=1e-3)
-    assert set(queries.for_you(editor.id, 4)) <= set(town.metal[1:])
+    assert set(shown.for_you(editor.id, 4)) <= set(town.metal[1:])
 
 
 def test_accidental_repeats_count_once(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,7 +329,7 @@ def test_forgetting_leaves_no_event_no_opinion_and_no_vector(town: Town) -> None
     _told_everything(town)
     _decide(choices.forget, town.ada.id)
     assert _rows_of(town.ada) == (0, 0, 0, 1)  # how they want to be recommended to stays
-    assert queries.for_you(town.ada.id, 5) == queries.popular(5, town.ada.id)
+    assert shown.for_you(town.ada.id, 5) == shown.popular(5, town.ada.id)
     assert service.is_stale()
     assert _train().settings["accounts"] == 12
     assert _rows_of(town.ada)[2] == 0

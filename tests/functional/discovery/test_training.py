@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 from flask import Flask
 from sqlalchemy import func, select
-from support import rows
+from support import rows, shown
 from support.drain import drain
 
 from app.accounts.models import Account
 from app.catalog.models import Release
 from app.core import queue
 from app.core.db import db, transaction
-from app.discovery import als, queries, service, tasks, vectors
+from app.discovery import folded, service, tasks, vectors
 from app.discovery.models import FACTORS, AccountVector, Event, EventKind, RecommenderModel, ReleaseVector
 from app.licenses import service as licenses
+from app.recommender.recipe import Recipe
 from app.settings import Settings
 
 
@@ -66,14 +67,14 @@ def test_each_group_is_shown_its_own_kind(town: Town) -> None:
     _train()
     for fans, own in ((town.jazz_fans, town.jazz), (town.metal_fans, town.metal)):
         for fan in fans:
-            assert set(queries.for_you(fan.id, 4)) <= set(own)
+            assert set(shown.for_you(fan.id, 4)) <= set(own)
 
 
 def test_fans_also_bought_stays_within_the_taste(town: Town) -> None:
     _train()
     for own in (town.jazz, town.metal):
         for release in own:
-            shelf = queries.fans_also_bought(release.id, None, 10)
+            shelf = shown.fans_also_bought(release.id, None, 10)
             assert shelf
             assert set(shelf) <= set(own) - {release}
 
@@ -81,27 +82,27 @@ def test_fans_also_bought_stays_within_the_taste(town: Town) -> None:
 def test_what_is_owned_or_withdrawn_is_not_shown(town: Town) -> None:
     _train()
     fan = town.jazz_fans[0]
-    owned, withdrawn = queries.for_you(fan.id, 2)
+    owned, withdrawn = shown.for_you(fan.id, 2)
     rows.own(fan, release=owned)
     with transaction():
         withdrawn.status, withdrawn.published_at = "draft", None
 
-    shelf = queries.for_you(fan.id, 20)
+    shelf = shown.for_you(fan.id, 20)
     assert len(shelf) == len(set(shelf)) == 10
     assert not {owned, withdrawn} & set(shelf)
     for release in town.jazz:
-        assert not {owned, withdrawn} & set(queries.fans_also_bought(release.id, fan.id, 20))
+        assert not {owned, withdrawn} & set(shown.fans_also_bought(release.id, fan.id, 20))
 
 
 def test_a_newcomer_gets_a_shelf_of_their_taste_without_a_new_training(town: Town) -> None:
     _train()
     newcomer = rows.account()
-    before = queries.for_you(newcomer.id, 3)
-    assert before == queries.popular(3)
+    before = shown.for_you(newcomer.id, 3)
+    assert before == shown.popular(3)
 
     bought = town.metal[2]
     _buy(newcomer, bought)
-    after = queries.for_you(newcomer.id, 3)
+    after = shown.for_you(newcomer.id, 3)
     assert after != before
     assert set(after) <= set(town.metal) - {bought}
 
@@ -114,7 +115,7 @@ def test_a_refund_takes_the_signal_back(town: Town) -> None:
     with transaction():
         licenses.revoke(key, "refunded")
         service.record(newcomer.id, bought.id, EventKind.REFUND)
-    assert queries.for_you(newcomer.id, 12) == queries.popular(12)
+    assert shown.for_you(newcomer.id, 12) == shown.popular(12)
     model = _train()
     assert db.session.get(AccountVector, (model.id, newcomer.id)) is None
 
@@ -125,10 +126,28 @@ def test_folding_in_agrees_with_training(town: Town) -> None:
     fan = town.jazz_fans[0]
     trained = db.session.get(AccountVector, (model.id, fan.id)).vector
     model.settings = model.settings | {"until_event": 0}
-    folded = queries._taste(model, fan.id)
-    assert folded is not None
-    cosine = np.dot(trained, folded) / np.linalg.norm(trained) / np.linalg.norm(folded)
-    assert cosine > 0.98
+    now = folded.taste(model, fan.id)
+    assert now is not None
+    np.testing.assert_allclose(trained, now, rtol=1e-3, atol=1e-5)
+
+
+def test_a_model_of_an_older_version_goes_on_as_it_was_learned(town: Town) -> None:
+    """Its settings name alpha and λ only: c = 1 + α·log(1 + r), and one λ for everybody."""
+    model = _train()
+    old = {name: model.settings[name] for name in ("accounts", "releases", "until_event", "heat", "indexed")}
+    model.settings = old | {"factors": 4, "alpha": 10.0, "regularisation": 5.0}
+    db.session.commit()
+    newcomer = rows.account()
+    _buy(newcomer, town.metal[2])
+    found = folded.of(model, newcomer.id)
+    assert found is not None
+    assert found.equation.confidence == pytest.approx([1 + 10 * np.log1p(5)], rel=1e-3)
+    assert found.equation.regularisation == 5
+    assert set(shown.for_you(newcomer.id, 3)) <= set(town.metal)
+    newer = _train()
+    assert newer.active
+    assert newer.settings["scaling"] == 0.5
+    assert newer.settings["judged"] is None, "16 people with three releases each say nothing of a model"
 
 
 def test_training_again_replaces_the_model_and_keeps_the_one_before(town: Town) -> None:
@@ -182,8 +201,8 @@ def test_nothing_to_learn_from(app: Flask) -> None:
     release, person = rows.release(), rows.account()
     model = _train()
     assert model.settings["accounts"] == 0
-    assert queries.for_you(person.id, 5) == [release]
-    assert queries.fans_also_bought(release.id, person.id, 5) == []
+    assert shown.for_you(person.id, 5) == [release]
+    assert shown.fans_also_bought(release.id, person.id, 5) == []
 
 
 def test_one_person_and_one_release(app: Flask) -> None:
@@ -192,8 +211,8 @@ def test_one_person_and_one_release(app: Flask) -> None:
         service.record(person.id, release.id, EventKind.PLAY)
     model = _train()
     assert model.settings["factors"] == 1
-    assert queries.for_you(person.id, 5) == [release, other]
-    assert queries.fans_also_bought(release.id, person.id, 5) == []
+    assert shown.for_you(person.id, 5) == [release, other]
+    assert shown.fans_also_bought(release.id, person.id, 5) == []
 
 
 def test_drafts_and_refunds_teach_nothing(app: Flask) -> None:
@@ -206,8 +225,10 @@ def test_drafts_and_refunds_teach_nothing(app: Flask) -> None:
 
 
 def test_more_of_it_is_surer_and_nothing_is_one() -> None:
-    assert als.confidence(0.0) == 1.0
-    assert als.confidence(1.0) < als.confidence(5.0) < als.confidence(50.0)
+    for even in (True, False):
+        sure = Recipe(even=even).confidence(np.array([0.0, 1.0, 5.0, 50.0]))
+        assert sure[0] == 1.0
+        assert (np.diff(sure) > 0).all()
 
 
 def test_the_value_of_an_event_is_a_share(app: Flask) -> None:

@@ -9,14 +9,14 @@ import psycopg
 import pytest
 from flask import Flask
 from sqlalchemy import event, func, select, text
-from support import rows
+from support import rows, shown
 
 from app.catalog.models import Release, Status
 from app.core import migrate
 from app.core.db import db, transaction
-from app.discovery import als, queries, service, vectors
+from app.discovery import folded, queries, service, vectors
 from app.discovery.models import FACTORS, AccountVector, EventKind, RecommenderModel, ReleaseVector
-from app.recommender.folding import Folding
+from app.recommender.folding import Equation, Folding
 from app.settings import Settings
 
 
@@ -132,10 +132,10 @@ def test_shelves_are_the_same_with_an_index_and_without(monkeypatch: pytest.Monk
     with transaction():
         service.record(person.id, releases[3].id, EventKind.PURCHASE)
     model = _train()
-    by_index = queries.for_you(person.id, 5), queries.fans_also_bought(releases[3].id, None, 5)
+    by_index = shown.for_you(person.id, 5), shown.fans_also_bought(releases[3].id, None, 5)
     model.settings = model.settings | {"indexed": False}
     db.session.commit()
-    assert (queries.for_you(person.id, 5), queries.fans_also_bought(releases[3].id, None, 5)) == by_index
+    assert (shown.for_you(person.id, 5), shown.fans_also_bought(releases[3].id, None, 5)) == by_index
     assert by_index[1]
 
 
@@ -186,12 +186,12 @@ def test_people_are_folded_in_by_the_gram_that_training_kept(app: Flask) -> None
     """And by the same one where a model has none, because an older version of the shop trained it."""
     _happenings()
     model = _train()
-    kept = queries._gram(model.id).copy()
+    kept = folded.gram(model.id).copy()
     assert db.session.scalar(select(func.octet_length(RecommenderModel.gram))) == 8 * model.settings["factors"] ** 2
     with transaction():
         model.gram = None
-    queries._gram.cache_clear()
-    np.testing.assert_allclose(queries._gram(model.id), kept, rtol=1e-5, atol=1e-6)
+    folded.gram.cache_clear()
+    np.testing.assert_allclose(folded.gram(model.id), kept, rtol=1e-5, atol=1e-6)
 
 
 def test_the_migration_keeps_a_model_in_use_both_ways(settings: Settings) -> None:
@@ -247,13 +247,13 @@ def test_the_migration_keeps_a_model_in_use_both_ways(settings: Settings) -> Non
 
 
 def test_folding_in_knows_no_more_than_the_model(app: Flask) -> None:
-    """`als.fold_in` by the gram of padded vectors is what `Folding` finds with the vectors as they are."""
+    """`Equation` by the gram of padded vectors is what `Folding` finds with the vectors as they are."""
     random = np.random.default_rng(3)
     items = random.standard_normal((40, 8)).astype(np.float32)
     wide = vectors.padded(items)
-    touched, r = np.array([1, 5, 7]), np.array([1.0, 5.0, 2.0])
+    touched, sure = np.array([1, 5, 7]), np.array([8.0, 18.0, 12.0])
     gram = wide.astype(np.float64).T @ wide
-    by_database = als.fold_in(gram, wide[touched], r)
-    in_process = Folding(items).fold(touched, als.confidence(r), regularisation=als.REGULARISATION)
+    by_database = Equation(gram, wide[touched], sure, 5.0).solve()
+    in_process = Folding(items).fold(touched, sure, regularisation=5.0)
     np.testing.assert_allclose(by_database[:8], in_process, rtol=1e-4)
     assert not by_database[8:].any()

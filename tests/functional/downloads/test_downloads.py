@@ -8,6 +8,7 @@ import threading
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import unquote
@@ -22,7 +23,9 @@ from support.drain import drain
 
 from app.accounts.models import Account
 from app.catalog.models import Kind, Release
+from app.core import clock
 from app.core.db import db, transaction
+from app.discovery import reading
 from app.discovery.models import Event
 from app.downloads import service, tasks
 from app.downloads.models import Archive, ArchiveState
@@ -119,6 +122,22 @@ def test_the_event_log_hears_of_a_download(shop: Shop) -> None:
         shop.release.id,
         track.id,
     )
+
+
+def test_formats_of_one_release_are_one_thing_that_was_downloaded(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one go they count once; on another day once more, and for the same release."""
+    track = shop.release.tracks[0]
+    for name in ("flac", "mp3-320", "flac"):
+        assert shop.client.get(f"/downloads/{track.id}/{name}").status_code == 302
+    assert [one.value for one in db.session.scalars(select(Event))] == [1.0]
+    later = clock.now() + timedelta(hours=1)
+    monkeypatch.setattr(clock, "now", lambda: later)
+    assert shop.client.get(f"/downloads/{track.id}/mp3-320").status_code == 302
+    assert db.session.scalars(select(Event.release_id)).all() == [shop.release.id] * 2
+    db.session.commit()
+    found = reading.interactions_so_far()
+    assert found.matrix.shape == (1, 1)
+    assert len(found) == 1
 
 
 def test_no_license_no_file(app: Flask, shop: Shop) -> None:

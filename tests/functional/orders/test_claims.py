@@ -163,11 +163,12 @@ def test_a_guests_order_becomes_the_accounts_with_everything_but_its_gifts(app: 
     assert orders.on_book(Book.GIFTS) == 0
 
 
-def test_a_bundle_is_claimed_whole(app: Flask) -> None:
+def test_a_bundle_is_claimed_whole_and_counts_as_one_purchase(app: Flask) -> None:
     a, b, kay = rows.release("A"), rows.release("B"), rows.account()
     found = orders.gift(what=orders.bundle(a, b))
     claim(found, kay)
     assert held.owned_release_ids(kay.id) == {a.id, b.id}
+    assert [one.value for one in db.session.scalars(select(Event))] == [0.5, 0.5]
 
 
 def test_claiming_again_changes_nothing(app: Flask) -> None:

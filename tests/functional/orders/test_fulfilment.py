@@ -15,6 +15,7 @@ from support.shop import offer
 from app.core import clock
 from app.core.db import db, transaction
 from app.core.money import Money
+from app.discovery import signal
 from app.discovery.models import Event, EventKind
 from app.ledger import queries as ledger
 from app.ledger.models import Book, Entry
@@ -307,6 +308,25 @@ def test_a_refund_at_the_gateway_takes_the_music_back_and_nothing_brings_it_agai
     assert count(Event, Event.kind == EventKind.REFUND) == 1
     follow(order, payment(order))
     assert (order.state, standing()) == (OrderState.REFUNDED, set())
+
+
+def test_a_bundle_is_one_purchase_and_is_taken_back_whole(app: Flask) -> None:
+    """The releases in it share what buying says of a taste; a refund, and a dispute that is won, are of each."""
+    ada, releases = rows.account(), [rows.release("A"), rows.release("B")]
+    order = bought(ada, Sold(offer(bundle=releases)))
+
+    def told(kind: EventKind) -> list[tuple[str, float]]:
+        query = select(Event.release_id, Event.value).where(Event.kind == kind).order_by(Event.id)
+        return [(release_id, value) for release_id, value in db.session.execute(query)]
+
+    once = [(release.id, 0.5) for release in releases]
+    assert told(EventKind.PURCHASE) == once
+    follow(order, disputed(payment(order), DisputeState.OPEN))
+    assert [release_id for release_id, _value in told(EventKind.REFUND)] == [release.id for release in releases]
+    follow(order, disputed(payment(order), DisputeState.WON))
+    assert told(EventKind.PURCHASE) == once * 2
+    liked = dict(db.session.execute(signal.likes_of(ada.id, clock.now())).all())  # type: ignore[arg-type]
+    assert liked == pytest.approx({release.id: 2.5 for release in releases}, rel=1e-3)
 
 
 def test_part_of_the_money_given_back_at_the_gateway_leaves_the_music(app: Flask) -> None:

@@ -3,7 +3,7 @@
 const TYPING = "input:not([type=range]), textarea, select, [contenteditable]";
 const PRESSABLE = "a[href], button, summary, video, [role=button]";
 
-export function bindKeys({ toggle, next, previous, mute, seekBy, step, active }) {
+export function bindKeys({ toggle, next, previous, mute, radio, seekBy, step, active }) {
   document.addEventListener("keydown", (event) => {
     if (!active() || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     const target = event.target instanceof Element ? event.target : document.body;
@@ -15,6 +15,7 @@ export function bindKeys({ toggle, next, previous, mute, seekBy, step, active })
       n: () => (next(), true),
       p: () => (previous(), true),
       m: () => (mute(), true),
+      r: () => (radio(), true),
     }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (own?.()) event.preventDefault();
   });

