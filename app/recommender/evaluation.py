@@ -80,7 +80,7 @@ def evaluate(
         ground = protocol.split(data.matrix, seed)
         models: dict[str, Scorer] = {name: part.fit(ground.train) for name, part in parts.items()}
         models["scaled ALS"] = best["scaled ALS"].part.fit(ground.train)
-        models[OURS] = blend.learn(ours, ground.train, ground.validation.given, ground.validation.wanted)
+        models[OURS] = blend.learn(ours, ground.train, ground.validation)
         for name, model in models.items():
             found[name].append(protocol.measure(model, ground.test))
         tell(
@@ -109,7 +109,7 @@ def mixture(best: dict[str, tuning.Tried]) -> list[Part]:
         Als(replace(settings, factors=max(16, settings.factors // 2)), 0.0),
         Als(replace(settings, scaling=1.0, regularisation=settings.regularisation * 0.6), scaled.power),
     ]
-    others = [plain, ease, best["scaled EASE"].part, best["item-item BM25"].part]
+    others = [plain, ease, best["scaled EASE"].part, best["item-item BM25"].part, best["kernel regression"].part]
     return [*kin, *others, Walk(0.6), Walk(0.9), Popularity()]
 
 

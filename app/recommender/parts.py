@@ -73,7 +73,7 @@ class Ease:
         """On people × items counts."""
         from scipy.linalg import cho_factor, cho_solve
 
-        items, often = _dense_items(counts, self.most)
+        items, often = dense_items(counts, self.most)
         given = weights(counts, self.power)[:, items]
         gram = (given.T @ given).toarray().astype(np.float64)
         gram[np.diag_indices_from(gram)] += self.regularisation * (often / often.mean()) ** self.scaling
@@ -96,7 +96,7 @@ class Walk:
         """On people × items counts."""
         from scipy.sparse import diags
 
-        items, often = _dense_items(counts, self.most)
+        items, often = dense_items(counts, self.most)
         given = weights(counts, self.power)[:, items]
         of_person = np.maximum(np.asarray(given.sum(1)).ravel(), 1e-9)
         of_item = np.maximum(np.asarray(given.sum(0)).ravel(), 1e-9)
@@ -117,7 +117,7 @@ class Bm25:
 
     def fit(self, counts: csr_matrix) -> Scorer:
         """On people × items counts."""
-        items, often = _dense_items(counts, self.most)
+        items, often = dense_items(counts, self.most)
         given = weights(counts, 1)[:, items]
         sizes = np.diff(given.indptr)
         rare = np.log(1 + counts.shape[0] / (1 + often))
@@ -171,7 +171,7 @@ class _Between:
         return scores
 
 
-def _dense_items(counts: csr_matrix, most: int) -> tuple[NDArray[np.intp], NDArray[Any]]:
+def dense_items(counts: csr_matrix, most: int) -> tuple[NDArray[np.intp], NDArray[Any]]:
     """The items touched by most people, in ascending order, and by how many each (at least 1)."""
     often = np.bincount(counts.indices, minlength=counts.shape[1])
     items = np.sort(np.argsort(-often, kind="stable")[:most])

@@ -63,6 +63,14 @@ def hold_out(counts: csr_matrix, random: np.random.Generator, share: float = 0.2
     return HeldOut(given, wanted)
 
 
+def drawn(held: HeldOut, most: int, *, seed: int = 0) -> HeldOut:
+    """So many of them, drawn by lot; all, where there are no more."""
+    if len(held.wanted) <= most:
+        return held
+    rows = np.sort(np.random.default_rng(seed).choice(len(held.wanted), most, replace=False))
+    return HeldOut(held.given[rows], [held.wanted[row] for row in rows])
+
+
 def measure(scorer: Scorer, held: HeldOut) -> NDArray[np.float64]:
     """People × METRICS, for people who have something to be predicted.
 

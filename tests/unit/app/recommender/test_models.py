@@ -76,11 +76,11 @@ def test_one_group_of_rows_is_the_plain_algorithm() -> None:
 def test_a_blend_is_better_than_its_parts_and_never_rests_on_a_bad_one() -> None:
     ground = protocol.split(communities(people=60), 0)
     parts: list[Part] = [Als(SMALL), Ease(20), Popularity()]
-    made = blend.learn(parts, ground.train, ground.validation.given, ground.validation.wanted)
+    made = blend.learn(parts, ground.train, ground.validation)
     ndcg = {part: protocol.measure(part.fit(ground.train), ground.test)[:, 2].mean() for part in parts}
     whole = protocol.measure(made, ground.test)[:, 2].mean()
     assert whole > max(ndcg.values()) - 0.02
-    assert whole > ndcg[parts[2]] + 0.2
+    assert whole > ndcg[parts[2]] + 0.15
 
 
 def test_a_blend_of_people_with_nothing_held_out_weighs_all_parts_alike() -> None:
