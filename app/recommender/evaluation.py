@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from app.recommender import blend, protocol, tuning
 from app.recommender.interactions import Interactions
-from app.recommender.parts import Als, Ease, Part, Popularity, Scorer, Walk
+from app.recommender.parts import Als, Part, Popularity, Scorer, Walk
 
 OURS = "the shop's blend"
 BASELINES = ("popularity", "item-item BM25", "EASE", "plain ALS")
@@ -97,20 +97,17 @@ def evaluate(
 
 
 def mixture(best: dict[str, tuning.Tried]) -> list[Part]:
-    """What is blended: the tuned parts, and kin of the tuned ALS that see the same people otherwise: all factors, few,
-    every touch alike, more even-handed."""
-    scaled, plain, ease = best["scaled ALS"].part, best["plain ALS"].part, best["EASE"].part
+    """What is blended: the tuned parts, and kin of the tuned ALS that see the same people otherwise: few factors, and
+    every touch alike."""
+    scaled = best["scaled ALS"].part
     assert isinstance(scaled, Als)
-    assert isinstance(ease, Ease)
     settings = scaled.settings
     kin = [
-        scaled,
         Als(replace(settings, factors=max(16, settings.factors // 4)), scaled.power),
         Als(replace(settings, factors=max(16, settings.factors // 2)), 0.0),
-        Als(replace(settings, scaling=1.0, regularisation=settings.regularisation * 0.6), scaled.power),
     ]
-    others = [plain, ease, best["scaled EASE"].part, best["item-item BM25"].part, best["kernel regression"].part]
-    return [*kin, *others, Walk(0.6), Walk(0.9), Popularity()]
+    tuned = ("scaled ALS", "EASE", "scaled EASE", "item-item BM25", "kernel regression")
+    return [*(best[name].part for name in tuned), *kin, Walk(0.6), Walk(0.9), Popularity()]
 
 
 def described(part: Any) -> str:
