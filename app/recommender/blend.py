@@ -11,7 +11,7 @@ well, a fold at a time, each by parts that were fitted on the other folds (D. Wo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -66,10 +66,18 @@ class Blend:
         return made
 
 
-def learn(parts: Sequence[Part], counts: csr_matrix, held: HeldOut, *, enough: int = ENOUGH) -> Blend:
+def learn(
+    parts: Sequence[Part],
+    counts: csr_matrix,
+    held: HeldOut,
+    *,
+    enough: int = ENOUGH,
+    known: Mapping[Part, Scorer] | None = None,
+) -> Blend:
     """Fit the parts on some people's counts, and weigh them by others', and by the same people's in folds where the
-    others are fewer than `enough`."""
-    fitted = tuple(part.fit(counts) for part in parts)
+    others are fewer than `enough`. Parts that are `known` were fitted on those counts already."""
+    known = known or {}
+    fitted = tuple(known[part] if part in known else part.fit(counts) for part in parts)
     asked = ask(fitted, held, enough)
     if len(asked) < enough and counts.shape[0] >= FOLDS:
         asked += _in_folds(parts, counts, enough - len(asked))

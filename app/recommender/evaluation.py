@@ -73,24 +73,22 @@ def evaluate(
     as far as the time lets the search go as far."""
     first = protocol.split(data.matrix, 0)
     best = tuning.search(first, tuning.spaces(most_factors=most_factors), seconds, tell)
-    parts = {name: best[name].part for name in BASELINES}
+    alone = {name: best[name].part for name in (*BASELINES, "scaled ALS")}
     ours = mixture(best)
-    found: dict[str, list[NDArray[np.float64]]] = {name: [] for name in (*parts, "scaled ALS", OURS)}
+    found: dict[str, list[NDArray[np.float64]]] = {name: [] for name in (*alone, OURS)}
     for seed in range(seeds):
         ground = protocol.split(data.matrix, seed)
-        models: dict[str, Scorer] = {name: part.fit(ground.train) for name, part in parts.items()}
-        models["scaled ALS"] = best["scaled ALS"].part.fit(ground.train)
-        models[OURS] = blend.learn(ours, ground.train, ground.validation)
+        models: dict[str, Scorer] = {name: part.fit(ground.train) for name, part in alone.items()}
+        known = {alone[name]: model for name, model in models.items()}
+        models[OURS] = blend.learn(ours, ground.train, ground.validation, known=known)
         for name, model in models.items():
             found[name].append(protocol.measure(model, ground.test))
         tell(
             f"split {seed + 1} of {seeds}: "
             + ", ".join(f"{name} {rows[-1][:, 2].mean():.3f}" for name, rows in found.items())
         )
-    settings = {name: described(part) for name, part in parts.items()} | {
-        "scaled ALS": described(best["scaled ALS"].part),
-        OURS: "; ".join(described(part) for part in ours),
-    }
+    settings = {name: described(part) for name, part in alone.items()}
+    settings[OURS] = "; ".join(described(part) for part in ours)
     measured = {name: Measured(name, rows, settings[name]) for name, rows in found.items()}
     people, items = data.matrix.shape
     return Evaluation(people, items, len(data), seeds, measured)
