@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from app.recommender.extremes import fit_all
 from app.recommender.parts import Part, Scorer, Scores
 from app.recommender.protocol import HeldOut, hold_out
 
@@ -76,8 +77,7 @@ def learn(
 ) -> Blend:
     """Fit the parts on some people's counts, and weigh them by others', and by the same people's in folds where the
     others are fewer than `enough`. Parts that are `known` were fitted on those counts already."""
-    known = known or {}
-    fitted = tuple(known[part] if part in known else part.fit(counts) for part in parts)
+    fitted = tuple(fit_all(parts, counts, known or {}))
     asked = ask(fitted, held, enough)
     if len(asked) < enough and counts.shape[0] >= FOLDS:
         asked += _in_folds(parts, counts, enough - len(asked))
@@ -89,7 +89,7 @@ def _in_folds(parts: Sequence[Part], counts: csr_matrix, most: int) -> list[Aske
     share = -(-most // FOLDS)
     for rows in np.array_split(random.permutation(counts.shape[0]), FOLDS):
         others = np.setdiff1d(np.arange(counts.shape[0]), rows)
-        fitted = [part.fit(counts[others]) for part in parts]
+        fitted = fit_all(parts, counts[others], {})
         asked += ask(fitted, hold_out(counts[rows[:share]], random), share)
     return asked
 

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.recommender import blend, protocol, tuning
+from app.recommender.extremes import Extremes, Jaccard
 from app.recommender.interactions import Interactions
-from app.recommender.parts import Als, Part, Popularity, Scorer, Walk
+from app.recommender.parts import Als, Ease, Part, Popularity, Scorer, Walk
 
 OURS = "the shop's blend"
 BASELINES = ("popularity", "item-item BM25", "EASE", "plain ALS")
@@ -105,7 +106,11 @@ def mixture(best: dict[str, tuning.Tried]) -> list[Part]:
         Als(replace(settings, factors=max(16, settings.factors // 2)), 0.0),
     ]
     tuned = ("scaled ALS", "EASE", "scaled EASE", "item-item BM25", "kernel regression")
-    return [*(best[name].part for name in tuned), *kin, Walk(0.6), Walk(0.9), Popularity()]
+    ease = best["scaled EASE"].part
+    assert isinstance(ease, Ease)
+    few = [Extremes(ease, 5), Extremes(ease, -3), Extremes(Jaccard(), 3)]
+    others: list[Part] = [*few, Walk(0.6), Walk(0.9), Popularity()]
+    return [*(best[name].part for name in tuned), *kin, *others]
 
 
 def described(part: Any) -> str:

@@ -69,7 +69,7 @@ class Ease:
     power: float = 0.0
     most: int = MOST_DENSE
 
-    def fit(self, counts: csr_matrix) -> Scorer:
+    def fit(self, counts: csr_matrix) -> Between:
         """On people × items counts."""
         from scipy.linalg import cho_factor, cho_solve
 
@@ -80,7 +80,7 @@ class Ease:
         precision = cho_solve(cho_factor(gram, overwrite_a=True), np.eye(len(gram)), overwrite_b=True)
         between = precision / -np.diag(precision)
         np.fill_diagonal(between, 0)
-        return _Between(between.astype(np.float32), items, self.power)
+        return Between(between.astype(np.float32), items, self.power)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Walk:
     power: float = 1.0
     most: int = MOST_DENSE
 
-    def fit(self, counts: csr_matrix) -> Scorer:
+    def fit(self, counts: csr_matrix) -> Between:
         """On people × items counts."""
         from scipy.sparse import diags
 
@@ -103,7 +103,7 @@ class Walk:
         between = (diags(1 / of_item) @ given.T @ diags(1 / of_person) @ given).toarray()
         between /= often**self.beta
         np.fill_diagonal(between, 0)
-        return _Between(between.astype(np.float32), items, self.power)
+        return Between(between.astype(np.float32), items, self.power)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class Bm25:
     nearest: int = 100
     most: int = MOST_DENSE
 
-    def fit(self, counts: csr_matrix) -> Scorer:
+    def fit(self, counts: csr_matrix) -> Between:
         """On people × items counts."""
         items, often = dense_items(counts, self.most)
         given = weights(counts, 1)[:, items]
@@ -130,7 +130,7 @@ class Bm25:
         if self.nearest < len(between):
             least = -np.partition(-between, self.nearest - 1, axis=1)[:, self.nearest - 1 : self.nearest]
             between[between < least] = 0
-        return _Between(between.astype(np.float32), items, 1)
+        return Between(between.astype(np.float32), items, 1)
 
 
 @dataclass(frozen=True)
@@ -159,12 +159,15 @@ class _Folded:
 
 
 @dataclass(frozen=True)
-class _Between:
+class Between:
+    """Items × items of what each touched one says of each; `weights` has the dense `items` only."""
+
     weights: Scores
     items: NDArray[np.intp]
     power: float
 
     def score(self, counts: csr_matrix) -> Scores:
+        """People × items."""
         given = weights(counts, self.power)[:, self.items]
         scores = np.zeros(counts.shape, np.float32)
         scores[:, self.items] = given @ self.weights

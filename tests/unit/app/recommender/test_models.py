@@ -9,6 +9,7 @@ from support.tastes_planted import communities
 
 from app.recommender import als, blend, protocol
 from app.recommender.als import AlsSettings
+from app.recommender.extremes import Extremes, fit_all
 from app.recommender.kernel import Kernel, tangent
 from app.recommender.parts import Als, Bm25, Ease, Part, Popularity, Walk
 from app.recommender.weighing import weights
@@ -150,6 +151,32 @@ def test_the_kernel_is_that_of_an_endless_layer() -> None:
         slopes = (drawn @ first > 0) & (drawn @ second > 0)
         expected = 2 * both.mean() + np.cos(angle) * 2 * slopes.mean()
         assert tangent(np.array([[np.cos(angle)]]))[0, 0] == pytest.approx(expected, abs=0.01)
+
+
+def test_only_the_strongest_words_count() -> None:
+    counts = communities()
+    ease = Ease(20).fit(counts)
+    told = counts[:2]
+    words = ease.weights[told[1].indices]
+    for count in (2, -2):
+        ordered = np.sort(words, axis=0)
+        expected = (ordered[-2:] if count > 0 else ordered[:2]).mean(0)
+        assert Extremes(Ease(20), count).on(ease).score(told)[1] == pytest.approx(expected, abs=1e-6)
+    assert Extremes(Ease(20), 99).on(ease).score(told)[1] == pytest.approx(words.mean(0), abs=1e-6)
+
+
+def test_what_several_parts_come_from_is_fitted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts, fits, fit = communities(), list[Ease](), Ease.fit
+
+    def counted(self: Ease, given: csr_matrix) -> object:
+        fits.append(self)
+        return fit(self, given)
+
+    monkeypatch.setattr(Ease, "fit", counted)
+    parts: list[Part] = [Extremes(Ease(20), 2), Extremes(Ease(20), -2), Ease(20), Ease(30)]
+    fitted = fit_all(parts, counts, {Ease(30): (known := fit(Ease(30), counts))})
+    assert fits == [Ease(20)]
+    assert fitted[3] is known
 
 
 def test_a_kernel_of_few_people_among_many_still_recovers_communities() -> None:
