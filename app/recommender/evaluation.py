@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from app.recommender import blend, protocol, tuning
 from app.recommender.extremes import Extremes, Jaccard
 from app.recommender.interactions import Interactions
+from app.recommender.kernel import Kernel
 from app.recommender.parts import Als, Ease, Part, Popularity, Scorer, Walk
 
 OURS = "the shop's blend"
@@ -101,9 +102,10 @@ def mixture(best: dict[str, tuning.Tried]) -> list[Part]:
     scaled = best["scaled ALS"].part
     assert isinstance(scaled, Als)
     settings = scaled.settings
-    kin = [
+    kin: list[Part] = [
         Als(replace(settings, factors=max(16, settings.factors // 4)), scaled.power),
         Als(replace(settings, factors=max(16, settings.factors // 2)), 0.0),
+        Kernel(power=2.0, rarity=0.25, predicted=2.0),
     ]
     tuned = ("scaled ALS", "EASE", "scaled EASE", "item-item BM25", "kernel regression")
     ease = best["scaled EASE"].part

@@ -18,7 +18,8 @@ from app.recommender.weighing import weights
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-_SPEAKERS = 200
+# Of who touched more items than this, those with the greatest counts speak: each costs a row of all items.
+_SPEAKERS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class FewWords:
     count: int
 
     def score(self, counts: csr_matrix) -> Scores:
-        """People × items. Of who touched very many items, those with the greatest counts speak."""
+        """People × items."""
         scores, known = np.zeros(counts.shape, np.float32), counts[:, self.of.items]
         sign = np.sign(self.count)
         for row in range(counts.shape[0]):

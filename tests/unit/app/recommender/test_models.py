@@ -165,6 +165,14 @@ def test_only_the_strongest_words_count() -> None:
     assert Extremes(Ease(20), 99).on(ease).score(told)[1] == pytest.approx(words.mean(0), abs=1e-6)
 
 
+def test_of_very_many_items_those_that_counted_most_speak(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.recommender.extremes._SPEAKERS", 2)
+    counts = communities()
+    ease = Ease(20).fit(counts)
+    told = csr_matrix(([1.0, 9.0, 5.0], ([0, 0, 0], [3, 30, 60])), shape=(1, GROUPS * ITEMS))
+    assert Extremes(Ease(20), 1).on(ease).score(told)[0] == pytest.approx(ease.weights[[30, 60]].max(0))
+
+
 def test_what_several_parts_come_from_is_fitted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     counts, fits, fit = communities(), list[Ease](), Ease.fit
 
