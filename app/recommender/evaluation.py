@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -117,12 +117,14 @@ def mixture(best: dict[str, tuning.Tried]) -> list[Part]:
 
 def described(part: Any) -> str:
     """A part in a few words."""
-    if not hasattr(part, "__dataclass_fields__"):
+    if not is_dataclass(part):
         return type(part).__name__
-    values = asdict(part)
-    values |= values.pop("settings", {})
-    return (
-        f"{type(part).__name__.upper() if isinstance(part, Als) else type(part).__name__}("
-        + ", ".join(f"{name} {value:g}" for name, value in values.items() if name not in ("most", "iterations"))
-        + ")"
+    values = {each.name: getattr(part, each.name) for each in fields(part)}
+    if "settings" in values:
+        values |= asdict(values.pop("settings"))
+    told = (
+        f"{name} {described(value) if is_dataclass(value) else f'{value:g}'}"
+        for name, value in values.items()
+        if name not in ("most", "most_people", "iterations")
     )
+    return f"{type(part).__name__.upper() if isinstance(part, Als) else type(part).__name__}({', '.join(told)})"
