@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.recommender import blend, protocol, tuning
+from app.recommender.extremes import Extremes, Jaccard
 from app.recommender.interactions import Interactions
+from app.recommender.kernel import Kernel
 from app.recommender.parts import Als, Ease, Part, Popularity, Scorer, Walk
 
 OURS = "the shop's blend"
@@ -73,54 +75,56 @@ def evaluate(
     as far as the time lets the search go as far."""
     first = protocol.split(data.matrix, 0)
     best = tuning.search(first, tuning.spaces(most_factors=most_factors), seconds, tell)
-    parts = {name: best[name].part for name in BASELINES}
+    alone = {name: best[name].part for name in (*BASELINES, "scaled ALS")}
     ours = mixture(best)
-    found: dict[str, list[NDArray[np.float64]]] = {name: [] for name in (*parts, "scaled ALS", OURS)}
+    found: dict[str, list[NDArray[np.float64]]] = {name: [] for name in (*alone, OURS)}
     for seed in range(seeds):
         ground = protocol.split(data.matrix, seed)
-        models: dict[str, Scorer] = {name: part.fit(ground.train) for name, part in parts.items()}
-        models["scaled ALS"] = best["scaled ALS"].part.fit(ground.train)
-        models[OURS] = blend.learn(ours, ground.train, ground.validation.given, ground.validation.wanted)
+        models: dict[str, Scorer] = {name: part.fit(ground.train) for name, part in alone.items()}
+        known = {alone[name]: model for name, model in models.items()}
+        models[OURS] = blend.learn(ours, ground.train, ground.validation, known=known)
         for name, model in models.items():
             found[name].append(protocol.measure(model, ground.test))
         tell(
             f"split {seed + 1} of {seeds}: "
             + ", ".join(f"{name} {rows[-1][:, 2].mean():.3f}" for name, rows in found.items())
         )
-    settings = {name: described(part) for name, part in parts.items()} | {
-        "scaled ALS": described(best["scaled ALS"].part),
-        OURS: "; ".join(described(part) for part in ours),
-    }
+    settings = {name: described(part) for name, part in alone.items()}
+    settings[OURS] = "; ".join(described(part) for part in ours)
     measured = {name: Measured(name, rows, settings[name]) for name, rows in found.items()}
     people, items = data.matrix.shape
     return Evaluation(people, items, len(data), seeds, measured)
 
 
 def mixture(best: dict[str, tuning.Tried]) -> list[Part]:
-    """What is blended: the tuned parts, and kin of the tuned ALS that see the same people otherwise: all factors, few,
-    every touch alike, more even-handed."""
-    scaled, plain, ease = best["scaled ALS"].part, best["plain ALS"].part, best["EASE"].part
+    """What is blended: the tuned parts, and kin of the tuned ALS that see the same people otherwise: few factors, and
+    every touch alike."""
+    scaled = best["scaled ALS"].part
     assert isinstance(scaled, Als)
-    assert isinstance(ease, Ease)
     settings = scaled.settings
-    kin = [
-        scaled,
+    kin: list[Part] = [
         Als(replace(settings, factors=max(16, settings.factors // 4)), scaled.power),
         Als(replace(settings, factors=max(16, settings.factors // 2)), 0.0),
-        Als(replace(settings, scaling=1.0, regularisation=settings.regularisation * 0.6), scaled.power),
+        Kernel(power=2.0, rarity=0.25, predicted=2.0),
     ]
-    others = [plain, ease, best["scaled EASE"].part, best["item-item BM25"].part]
-    return [*kin, *others, Walk(0.6), Walk(0.9), Popularity()]
+    tuned = ("scaled ALS", "EASE", "scaled EASE", "item-item BM25", "kernel regression")
+    ease = best["scaled EASE"].part
+    assert isinstance(ease, Ease)
+    few = [Extremes(ease, 5), Extremes(ease, -3), Extremes(Jaccard(), 3)]
+    others: list[Part] = [*few, Walk(0.6), Walk(0.9), Popularity()]
+    return [*(best[name].part for name in tuned), *kin, *others]
 
 
 def described(part: Any) -> str:
     """A part in a few words."""
-    if not hasattr(part, "__dataclass_fields__"):
+    if not is_dataclass(part):
         return type(part).__name__
-    values = asdict(part)
-    values |= values.pop("settings", {})
-    return (
-        f"{type(part).__name__.upper() if isinstance(part, Als) else type(part).__name__}("
-        + ", ".join(f"{name} {value:g}" for name, value in values.items() if name not in ("most", "iterations"))
-        + ")"
+    values = {each.name: getattr(part, each.name) for each in fields(part)}
+    if "settings" in values:
+        values |= asdict(values.pop("settings"))
+    told = (
+        f"{name} {described(value) if is_dataclass(value) else f'{value:g}'}"
+        for name, value in values.items()
+        if name not in ("most", "most_people", "iterations")
     )
+    return f"{type(part).__name__.upper() if isinstance(part, Als) else type(part).__name__}({', '.join(told)})"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from array import array
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +28,13 @@ def read(path: Path, *, at_least: float = 0.0) -> Interactions:
     A first line that is no data is taken for names. More columns are let be. A pair that comes twice counts for both;
     what is not above 0, or below `at_least`, is left out. Raises UnreadableData, OSError.
     """
-    triples: dict[tuple[str, str], float] = {}
+    people, items = dict[str, int](), dict[str, int]()
+    rows, columns, values = array("q"), array("q"), array("d")
     with path.open(encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
-            parts = _BETWEEN.split(line.strip())
+            parts = _BETWEEN.split(line.strip(), maxsplit=3)
             if len(parts) < 2:
                 raise UnreadableData(f"Line {number} has no person and item: {line.strip()[:60]!r}.")
             try:
@@ -41,11 +44,27 @@ def read(path: Path, *, at_least: float = 0.0) -> Interactions:
                     continue
                 raise UnreadableData(f"Line {number} has {parts[2][:40]!r} where a count is expected.") from None
             if count > 0 and count >= at_least and np.isfinite(count):
-                pair = parts[0], parts[1]
-                triples[pair] = triples.get(pair, 0.0) + count
-    if not triples:
+                rows.append(people.setdefault(parts[0], len(people)))
+                columns.append(items.setdefault(parts[1], len(items)))
+                values.append(count)
+    if not rows:
         raise UnreadableData("There is no person with an item in it: is it the right file?")
-    return Interactions.of([(person, item, count) for (person, item), count in triples.items()])
+    return _in_order(people, items, rows, columns, values)
+
+
+def _in_order(
+    people: Iterable[str], items: Iterable[str], rows: array[int], columns: array[int], values: array[float]
+) -> Interactions:
+    """Of ids in the order of their numbers: the ids ascending, and what comes more than once added up."""
+    from scipy.sparse import coo_matrix
+
+    (person_ids, person), (item_ids, item) = (
+        np.unique(np.array([each.encode() for each in ids]), return_inverse=True) for ids in (people, items)
+    )
+    places = person[np.frombuffer(rows, np.int64)], item[np.frombuffer(columns, np.int64)]
+    made = coo_matrix((np.frombuffer(values), places), shape=(len(person_ids), len(item_ids))).tocsr()
+    made.sum_duplicates()
+    return Interactions(person_ids, item_ids, made.astype(np.float32))
 
 
 def dense_enough(data: Interactions, *, people_of_item: int = 5, items_of_person: int = 5) -> Interactions:

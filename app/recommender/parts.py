@@ -69,18 +69,18 @@ class Ease:
     power: float = 0.0
     most: int = MOST_DENSE
 
-    def fit(self, counts: csr_matrix) -> Scorer:
+    def fit(self, counts: csr_matrix) -> Between:
         """On people × items counts."""
         from scipy.linalg import cho_factor, cho_solve
 
-        items, often = _dense_items(counts, self.most)
+        items, often = dense_items(counts, self.most)
         given = weights(counts, self.power)[:, items]
         gram = (given.T @ given).toarray().astype(np.float64)
         gram[np.diag_indices_from(gram)] += self.regularisation * (often / often.mean()) ** self.scaling
         precision = cho_solve(cho_factor(gram, overwrite_a=True), np.eye(len(gram)), overwrite_b=True)
         between = precision / -np.diag(precision)
         np.fill_diagonal(between, 0)
-        return _Between(between.astype(np.float32), items, self.power)
+        return Between(between.astype(np.float32), items, self.power)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +92,18 @@ class Walk:
     power: float = 1.0
     most: int = MOST_DENSE
 
-    def fit(self, counts: csr_matrix) -> Scorer:
+    def fit(self, counts: csr_matrix) -> Between:
         """On people × items counts."""
         from scipy.sparse import diags
 
-        items, often = _dense_items(counts, self.most)
+        items, often = dense_items(counts, self.most)
         given = weights(counts, self.power)[:, items]
         of_person = np.maximum(np.asarray(given.sum(1)).ravel(), 1e-9)
         of_item = np.maximum(np.asarray(given.sum(0)).ravel(), 1e-9)
         between = (diags(1 / of_item) @ given.T @ diags(1 / of_person) @ given).toarray()
         between /= often**self.beta
         np.fill_diagonal(between, 0)
-        return _Between(between.astype(np.float32), items, self.power)
+        return Between(between.astype(np.float32), items, self.power)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +115,9 @@ class Bm25:
     nearest: int = 100
     most: int = MOST_DENSE
 
-    def fit(self, counts: csr_matrix) -> Scorer:
+    def fit(self, counts: csr_matrix) -> Between:
         """On people × items counts."""
-        items, often = _dense_items(counts, self.most)
+        items, often = dense_items(counts, self.most)
         given = weights(counts, 1)[:, items]
         sizes = np.diff(given.indptr)
         rare = np.log(1 + counts.shape[0] / (1 + often))
@@ -130,7 +130,7 @@ class Bm25:
         if self.nearest < len(between):
             least = -np.partition(-between, self.nearest - 1, axis=1)[:, self.nearest - 1 : self.nearest]
             between[between < least] = 0
-        return _Between(between.astype(np.float32), items, 1)
+        return Between(between.astype(np.float32), items, 1)
 
 
 @dataclass(frozen=True)
@@ -159,19 +159,22 @@ class _Folded:
 
 
 @dataclass(frozen=True)
-class _Between:
+class Between:
+    """Items × items of what each touched one says of each; `weights` has the dense `items` only."""
+
     weights: Scores
     items: NDArray[np.intp]
     power: float
 
     def score(self, counts: csr_matrix) -> Scores:
+        """People × items."""
         given = weights(counts, self.power)[:, self.items]
         scores = np.zeros(counts.shape, np.float32)
         scores[:, self.items] = given @ self.weights
         return scores
 
 
-def _dense_items(counts: csr_matrix, most: int) -> tuple[NDArray[np.intp], NDArray[Any]]:
+def dense_items(counts: csr_matrix, most: int) -> tuple[NDArray[np.intp], NDArray[Any]]:
     """The items touched by most people, in ascending order, and by how many each (at least 1)."""
     often = np.bincount(counts.indices, minlength=counts.shape[1])
     items = np.sort(np.argsort(-often, kind="stable")[:most])

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 METRICS = ("recall@20", "recall@50", "ndcg@100")
 _BATCH = 500
 _DEPTH = 100
+_MOST_HELD = 10_000
 _DISCOUNT = 1 / np.log2(np.arange(2, _DEPTH + 2))
 
 
@@ -42,10 +43,11 @@ class Split:
 
 
 def split(counts: csr_matrix, seed: int, *, share: float = 0.15, predicted: float = 0.2) -> Split:
-    """By lot: `share` of the people for validation, as many for test; of each `predicted` (at least one item)."""
+    """By lot: `share` of the people for validation, as many for test, and of many people 10,000 each, as that paper
+    did; of each `predicted` (at least one item)."""
     random = np.random.default_rng(seed)
     order = random.permutation(counts.shape[0])
-    some = max(1, round(share * counts.shape[0]))
+    some = min(max(1, round(share * counts.shape[0])), _MOST_HELD)
     held = [hold_out(counts[rows], random, predicted) for rows in (order[:some], order[some : 2 * some])]
     return Split(counts[order[2 * some :]], *held)
 
@@ -61,6 +63,14 @@ def hold_out(counts: csr_matrix, random: np.random.Generator, share: float = 0.2
         given.data[out] = 0
     given.eliminate_zeros()
     return HeldOut(given, wanted)
+
+
+def drawn(held: HeldOut, most: int, *, seed: int = 0) -> HeldOut:
+    """So many of them, drawn by lot; all, where there are no more."""
+    if len(held.wanted) <= most:
+        return held
+    rows = np.sort(np.random.default_rng(seed).choice(len(held.wanted), most, replace=False))
+    return HeldOut(held.given[rows], [held.wanted[row] for row in rows])
 
 
 def measure(scorer: Scorer, held: HeldOut) -> NDArray[np.float64]:

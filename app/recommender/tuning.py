@@ -10,10 +10,13 @@ from time import monotonic
 import numpy as np
 
 from app.recommender.als import AlsSettings
+from app.recommender.kernel import Kernel
 from app.recommender.parts import Als, Bm25, Ease, Part, Popularity, Walk
-from app.recommender.protocol import METRICS, Split, measure
+from app.recommender.protocol import METRICS, Split, drawn, measure
 
 _SEED = 5
+# Settings are told apart on so many validation people.
+_PEOPLE = 2_000
 _JUDGE = METRICS.index("ndcg@100")
 
 
@@ -40,6 +43,7 @@ def spaces(*, most_factors: int = 256) -> dict[str, list[Part]]:
     ]
     bm25 = product((1.2, 0.5, 3.0), (0.75, 0.2), (200, 50))
     ease = product((80.0, 30.0, 200.0, 500.0), (0.5, 0.25, 0.75), (1.0, 0.0))
+    kernel = product((1.0, 0.5, 2.0), (0.5, 0.25, 0.75), (1.0, 0.0, 2.0), (0.5, 0.0, 1.0), (1.0, 0.0))
     return {
         "popularity": [Popularity()],
         "EASE": [Ease(λ) for λ in (100.0, 20.0, 50.0, 200.0, 500.0, 1000.0)],
@@ -48,6 +52,7 @@ def spaces(*, most_factors: int = 256) -> dict[str, list[Part]]:
         "scaled ALS": [Als(settings, power) for settings, power in scaled],
         "scaled EASE": [Ease(λ, scaling, power) for λ, scaling, power in ease],
         "walk": [Walk(beta, power) for beta, power in product((0.6, 0.3), (1.0, 0.0))],
+        "kernel regression": [Kernel(*each) for each in kernel],
     }
 
 
@@ -56,7 +61,7 @@ def search(
 ) -> dict[str, Tried]:
     """The best found of each kind. Kinds take turns, each going through its settings, but for the first in an order
     drawn by lot, until all were tried or the time is up; one of each kind is tried whatever it takes."""
-    random = np.random.default_rng(_SEED)
+    random, asked = np.random.default_rng(_SEED), drawn(ground.validation, _PEOPLE)
     waiting: dict[str, Iterator[Part]] = {}
     for kind, some in parts.items():
         rest = [some[at] for at in 1 + random.permutation(len(some) - 1)]
@@ -70,7 +75,7 @@ def search(
             if part is None:
                 del waiting[kind]
                 continue
-            score = float(measure(part.fit(ground.train), ground.validation)[:, _JUDGE].mean())
+            score = float(measure(part.fit(ground.train), asked)[:, _JUDGE].mean())
             if kind not in best or score > best[kind].score:
                 best[kind] = Tried(part, score)
                 tell(f"{kind}: NDCG@100 {score:.4f} by {part}")

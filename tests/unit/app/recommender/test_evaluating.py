@@ -45,6 +45,15 @@ def test_pairs_alone_count_one_and_repeats_add_up(tmp_path: Path) -> None:
     assert listening.read(path).matrix.toarray().tolist() == [[2], [1]]
 
 
+def test_names_of_people_and_items_may_be_any(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    path.write_text("zoë\tBjörk\t1\nann\t坂本\t2\nzoë\t坂本\t3\n", encoding="utf-8")
+    found = listening.read(path)
+    assert [each.decode() for each in found.person_ids.tolist()] == ["ann", "zoë"]
+    assert [each.decode() for each in found.item_ids.tolist()] == ["Björk", "坂本"]
+    assert found.matrix.toarray().tolist() == [[0, 2], [1, 3]]
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

@@ -41,6 +41,13 @@ def test_nobody_is_in_two_groups_and_nothing_is_lost() -> None:
             assert len(wanted) == max(1, int(0.2 * many))
 
 
+def test_of_many_people_no_more_are_held_out_than_the_paper_held_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "_MOST_HELD", 5)
+    made = protocol.split(communities(), 3)
+    assert [len(each.wanted) for each in (made.validation, made.test)] == [5, 5]
+    assert made.train.shape[0] == 160 - 10
+
+
 def test_a_seed_is_a_split() -> None:
     counts = communities()
     first, again, other = (protocol.split(counts, seed) for seed in (1, 1, 2))
