@@ -57,9 +57,9 @@ def popular(viewer: Viewer, *, filled: bool = False) -> list[Candidate]:
 
 
 def newest(viewer: Viewer, kind: Kind | None = None) -> list[Candidate]:
-    """What was published last, the newest first."""
+    """What was published last, the newest first, without what they have a part of: that is to be completed, not new."""
     of_kind = [] if kind is None else [Release.kind == kind]
-    return _by_age(viewer, *of_kind)
+    return _by_age(viewer, viewer.unfamiliar(), *of_kind)
 
 
 def by_artist(viewer: Viewer, artist_id: str) -> list[Candidate]:

@@ -83,14 +83,18 @@ def test_one_group_of_rows_is_the_plain_algorithm() -> None:
     assert np.corrcoef(*(each.ravel() for each in scores))[0, 1] > 0.999, "but for where each began"
 
 
-def test_a_blend_is_better_than_its_parts_and_never_rests_on_a_bad_one() -> None:
-    ground = protocol.split(communities(people=60), 0)
+def test_a_blend_is_no_worse_than_its_best_part_and_never_rests_on_a_bad_one() -> None:
+    """Over three splits, for which part is the best is chance in one."""
     parts: list[Part] = [Als(SMALL), Ease(20), Popularity()]
-    made = blend.learn(parts, ground.train, ground.validation)
-    ndcg = {part: protocol.measure(part.fit(ground.train), ground.test)[:, 2].mean() for part in parts}
-    whole = protocol.measure(made, ground.test)[:, 2].mean()
-    assert whole > max(ndcg.values()) - 0.02
-    assert whole > ndcg[parts[2]] + 0.15
+    found = []
+    for seed in range(3):
+        ground = protocol.split(communities(people=300), seed)
+        made = blend.learn(parts, ground.train, ground.validation)
+        models = [*(part.fit(ground.train) for part in parts), made]
+        found.append([protocol.measure(model, ground.test)[:, 2].mean() for model in models])
+    *alone, whole = np.mean(found, axis=0)
+    assert whole > max(alone) - 0.005
+    assert whole > alone[2] + 0.15
 
 
 def test_a_blend_of_people_with_nothing_held_out_weighs_all_parts_alike() -> None:
