@@ -51,6 +51,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+# Where minutes go that no second process can share; what begins last should be soon done.
+_LONG = ("tests/browser/", "tests/functional/media/", "tests/functional/delivery/", "tests/functional/orders/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first."""
+    places = {start: place for place, start in enumerate(_LONG)}
+    items.sort(key=lambda item: next((places[each] for each in _LONG if item.nodeid.startswith(each)), len(_LONG)))
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """How the tests are shared out among the processes."""
     return _WholeFiles(config, log)
