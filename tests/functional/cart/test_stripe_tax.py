@@ -279,6 +279,18 @@ def test_an_answer_that_can_t_be_read_is_none(shop: Shop, caplog: pytest.LogCapt
     assert "Invalid currency" in caplog.text
 
 
+def test_an_answer_that_says_something_else_than_tax_is_none(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def unreadable(*_given: object) -> dict[str, TaxRate | None]:
+        raise ValueError("two rates for one line")
+
+    monkeypatch.setattr(gateway.reading, "tax_rates", unreadable)
+    with pytest.raises(PaymentUnavailable, match="does not answer as it should"):
+        gateway.tax_rates(Place("DE"), "EUR")
+    assert "two rates for one line" in caplog.text
+
+
 # --- when it is asked ---
 
 
