@@ -9,6 +9,7 @@ docs/mutants.md. `--module` takes the beginning of a file's name; `--at-most` dr
 from __future__ import annotations
 
 import argparse
+import ast
 import hashlib
 import json
 import random
@@ -141,7 +142,12 @@ def try_module(on: Laboratory, file: str, baseline: Baseline, notes: Notes, at_m
     everything = sorted(baseline.seconds, key=lambda test: baseline.seconds[test])
     killers: dict[str, float] = {}
 
+    within = lines_of_functions(source)
+
     def tests_of(first: int, last: int) -> list[str]:
+        if first not in within:
+            # It runs on import, be it that of the first test to need the module: any test may notice.
+            return sorted(everything, key=lambda test: killers.get(test, 0.0), reverse=True)
         on_lines = {test for line in range(first, last + 1) for test in reached.get(line, ())}
         chosen = [test for test in everything if test in on_lines] or everything
         return sorted(chosen, key=lambda test: killers.get(test, 0.0), reverse=True)
@@ -174,6 +180,12 @@ def try_module(on: Laboratory, file: str, baseline: Baseline, notes: Notes, at_m
                 killers[on.last] = time.monotonic()
     control()
     return found
+
+
+def lines_of_functions(source: str) -> set[int]:
+    """The lines that run when something is called, and not on import."""
+    functions = (each for each in ast.walk(ast.parse(source)) if isinstance(each, ast.FunctionDef))
+    return {line for each in functions for line in range(each.body[0].lineno, (each.end_lineno or 0) + 1)}
 
 
 def listed(text: str) -> Iterator[tuple[str, str, str]]:
