@@ -79,7 +79,7 @@ class RecommenderModel(Identified, Timestamped, Model):
     active: Mapped[bool] = mapped_column(default=False, index=True)
     settings: Mapped[dict[str, Any]] = mapped_column(
         JSONB,
-        doc="the recipe, counts, seconds; what it was tuned with; the last event seen, and what was popular by then",
+        doc="the recipe, tuned or not; counts, seconds; the last event seen, and what was popular by then",
     )
     gram: Mapped[bytes | None] = mapped_column(
         LargeBinary,
