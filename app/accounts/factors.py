@@ -55,15 +55,12 @@ def begin_totp(account: Account) -> Totp:
     present = totp(account.id)
     if present is not None and present.confirmed_at is not None:
         raise BadAccount(_("You have an app already. Remove it first."))
-    if present is not None and begun(present) is None:
+    if begun(present) is None:
+        present = present or Totp(account_id=account.id, made_at=clock.now(), last_step=0)
         present.secret = sealing.seal(pyotp.random_base32())
-        db.session.flush()
-    if present is None:
-        present = Totp(
-            account_id=account.id, secret=sealing.seal(pyotp.random_base32()), made_at=clock.now(), last_step=0
-        )
         db.session.add(present)
         db.session.flush()
+    assert present is not None
     return present
 
 

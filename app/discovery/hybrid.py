@@ -25,9 +25,6 @@ MOST_BLENDED = 10
 
 CHOSEN_FOR = timedelta(days=1)
 
-_ASKED, _LEAST_ASKED, _LEAST_ITEMS = 1000, 20, 5
-_SEED = 20
-
 
 @dataclass(frozen=True, slots=True)
 class Completed:
@@ -94,16 +91,10 @@ def _published(known: list[str]) -> list[str]:
 
 def _no_worse(blended: Vectors, factors: Factors, given: Interactions) -> bool:
     """As `promotion` asks of models: NDCG@100 over what people of the log did, of the one less that of the other."""
-    enough = np.flatnonzero(np.diff(given.matrix.indptr) >= _LEAST_ITEMS)
-    if len(enough) < _LEAST_ASKED:
+    asked = protocol.asked_of_log(given.matrix)
+    if asked is None:
         return True
-    random = np.random.default_rng(_SEED)
-    chosen = np.sort(random.choice(enough, min(len(enough), _ASKED), replace=False))
-    asked = protocol.hold_out(given.matrix[chosen], random)
-    at = protocol.METRICS.index("ndcg@100")
-    scorers = (
+    new, old = (
         FoldedIn(factors.recipe, Folding(items), items, factors.mean_count) for items in (blended, factors.releases)
     )
-    first, second = (protocol.measure(scorer, asked)[:, at] for scorer in scorers)
-    _low, high = protocol.interval(first - second, draws=2000)
-    return high >= 0
+    return protocol.compare(new, old, asked).high >= 0

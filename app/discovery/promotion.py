@@ -19,31 +19,21 @@ from app.core.db import db
 from app.core.errors import Conflict, NotFound
 from app.discovery import folded, reading, vectors
 from app.discovery.models import RecommenderModel, ReleaseVector
+from app.recommender import protocol
 from app.recommender.folding import Folding
 from app.recommender.interactions import Interactions, names
 from app.recommender.recipe import FoldedIn, Recipe
 
 log = logging.getLogger(__name__)
 
-# Fewer people than this say nothing of a model.
-_LEAST_PEOPLE = 20
-_MOST_PEOPLE = 1000
-_LEAST_ITEMS = 5  # of a person who is asked
 # A new model may be so much worse by chance; beyond it, it is broken whatever the interval says.
 _LEAST_SHARE = 0.9
 _SOUND_SHARE = 0.5
-_SEED = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """NDCG@100 of the new model and of the one in use over so many people, and the 95 % interval of the difference."""
-
-    new: float
-    old: float
-    low: float
-    high: float
-    people: int
+class Verdict(protocol.Comparison):
+    """The new model against the one in use."""
 
     @property
     def holds(self) -> bool:
@@ -79,18 +69,10 @@ def promote_if_better(
 
 def judge(new: RecommenderModel, old: RecommenderModel, given: Interactions) -> Verdict | None:
     """Compare two models on people of the log; None where too few did enough, or the older one is empty."""
-    from app.recommender import protocol
-
-    enough = np.flatnonzero(np.diff(given.matrix.indptr) >= _LEAST_ITEMS)
-    if len(enough) < _LEAST_PEOPLE or not old.settings.get("releases"):
+    asked = protocol.asked_of_log(given.matrix) if old.settings.get("releases") else None
+    if asked is None:
         return None
-    random = np.random.default_rng(_SEED)
-    chosen = np.sort(random.choice(enough, min(len(enough), _MOST_PEOPLE), replace=False))
-    asked = protocol.hold_out(given.matrix[chosen], random)
-    at = protocol.METRICS.index("ndcg@100")
-    first, second = (protocol.measure(_scorer(model, given), asked)[:, at] for model in (new, old))
-    low, high = protocol.interval(first - second, draws=2000)
-    return Verdict(float(first.mean()), float(second.mean()), low, high, len(first))
+    return Verdict(**asdict(protocol.compare(_scorer(new, given), _scorer(old, given), asked)))
 
 
 def put_back(model_id: str) -> RecommenderModel:

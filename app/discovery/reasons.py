@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from app.core.db import db
 from app.discovery import folded, queries
-from app.discovery.models import ReleaseVector
+from app.discovery.models import RecommenderModel, ReleaseVector
 
 MOST = 3
 """How many reasons a release is shown with."""
@@ -29,15 +29,16 @@ class Reason:
     share: float
 
 
-def of(account_id: str, release_ids: Sequence[str]) -> dict[str, list[Reason]]:
-    """For each of the releases, up to MOST reasons of that person's, the strongest first.
+def of(account_id: str, release_ids: Sequence[str], model: RecommenderModel | None = None) -> dict[str, list[Reason]]:
+    """For each of the releases, up to MOST reasons of that person's, the strongest first; by the model in use, which
+    whoever has read it hands in.
 
     Each release has an entry. It is empty where the model in use doesn't know it, or knows nothing the person likes,
     where they have recommendations off, or where nothing of theirs speaks for it. No release is a reason for itself,
     though it takes its share. A reason may have been withdrawn from sale since.
     """
     told: dict[str, list[Reason]] = {one: [] for one in release_ids}
-    model = queries.active_model()
+    model = model or queries.active_model()
     person = folded.of(model, account_id) if model and told else None
     if model is None or person is None:
         return told

@@ -47,8 +47,7 @@ def of(account_id: str) -> Taste:
 
 def mode(account_id: str | None) -> Mode:
     """Whether the shop learns from the person and shows them something for it; `ON` for a guest."""
-    found = db.session.scalar(select(Taste.mode).where(Taste.account_id == account_id)) if account_id else None
-    return Mode(found or Mode.ON)
+    return Mode(of(account_id).mode) if account_id else Mode.ON
 
 
 def to_be_asked(account_id: str | None) -> bool:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from app.recommender import als
 from app.recommender.folding import Folding
+from app.recommender.recipe import FoldedIn, Recipe
 from app.recommender.weighing import weights
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ class Als:
 
     def fit(self, counts: csr_matrix) -> Scorer:
         """On people × items counts."""
-        return _Folded(als.fit(weights(counts, self.power), self.settings)[0], self.power)
+        items, _people = als.fit(weights(counts, self.power), self.settings)
+        return FoldedIn(Recipe(self.settings, self.power), Folding(items.vectors), items.vectors, items.mean_count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,23 +141,6 @@ class _Same:
 
     def score(self, counts: csr_matrix) -> Scores:
         return np.tile(self.scores, (counts.shape[0], 1))
-
-
-class _Folded:
-    def __init__(self, items: als.ItemFactors, power: float) -> None:
-        self._items, self._power, self._folding = items, power, Folding(items.vectors)
-
-    def score(self, counts: csr_matrix) -> Scores:
-        given, alpha = weights(counts, self._power), self._items.settings.alpha
-        people = np.zeros((counts.shape[0], self._items.vectors.shape[1]), np.float32)
-        for row in range(counts.shape[0]):
-            own = slice(given.indptr[row], given.indptr[row + 1])
-            touched = given.indices[own]
-            if len(touched):
-                sure = 1 + alpha * given.data[own].astype(np.float64)
-                regularisation = self._items.regularisation_of(len(touched))
-                people[row] = self._folding.fold(touched, sure, regularisation=regularisation)
-        return people @ self._items.vectors.T
 
 
 @dataclass(frozen=True)

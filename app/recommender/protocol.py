@@ -22,6 +22,8 @@ METRICS = ("recall@20", "recall@50", "ndcg@100")
 _BATCH = 500
 _DEPTH = 100
 _MOST_HELD = 10_000
+_LEAST_PEOPLE, _MOST_PEOPLE, _LEAST_ITEMS = 20, 1000, 5
+_SEED = 20
 _DISCOUNT = 1 / np.log2(np.arange(2, _DEPTH + 2))
 
 
@@ -85,6 +87,36 @@ def measure(scorer: Scorer, held: HeldOut) -> NDArray[np.float64]:
         scores[given.nonzero()] = -np.inf
         found += [_of_person(row, items) for row, items in zip(scores, wanted, strict=True) if len(items)]
     return np.array(found, dtype=np.float64).reshape(-1, len(METRICS))
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """NDCG@100 of a new scorer and of an old one over so many people, and the 95 % interval of the difference."""
+
+    new: float
+    old: float
+    low: float
+    high: float
+    people: int
+
+
+def asked_of_log(counts: csr_matrix) -> HeldOut | None:
+    """Up to 1,000 people with five items or more, always the same ones, of whom a part is to be predicted; None where
+    fewer than 20 have as many: they say nothing."""
+    enough = np.flatnonzero(np.diff(counts.indptr) >= _LEAST_ITEMS)
+    if len(enough) < _LEAST_PEOPLE:
+        return None
+    random = np.random.default_rng(_SEED)
+    chosen = np.sort(random.choice(enough, min(len(enough), _MOST_PEOPLE), replace=False))
+    return hold_out(counts[chosen], random)
+
+
+def compare(new: Scorer, old: Scorer, asked: HeldOut) -> Comparison:
+    """Both asked the same of the same people."""
+    at = METRICS.index("ndcg@100")
+    first, second = (measure(scorer, asked)[:, at] for scorer in (new, old))
+    low, high = interval(first - second, draws=2000)
+    return Comparison(float(first.mean()), float(second.mean()), low, high, len(first))
 
 
 def _of_person(scores: NDArray[np.float32], wanted: NDArray[Any]) -> tuple[float, float, float]:

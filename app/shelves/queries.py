@@ -32,7 +32,7 @@ def home(account_id: str | None, country: str | None = None) -> Front:
     why = None
     if seen.personal and ranking.is_personal:
         liked, new = candidates.liked(seen, ranking), candidates.new(seen, ranking)
-        why = Why(seen, _ids(liked, new))
+        why = Why(seen, ranking, _ids(liked, new))
         liked, new = why.unknown(liked), why.unknown(new)
         if page.dealt.way(Question.FIRST).value != "popular":
             page.add(ShelfName.FOR_YOU, liked)
@@ -57,7 +57,7 @@ def more(account_id: str | None, country: str | None = None, without: Collection
     why = None
     if ranking.is_personal:
         liked, off = candidates.liked(seen, ranking), candidates.off_beaten(seen, ranking)
-        why = Why(seen, _ids(liked, off))
+        why = Why(seen, ranking, _ids(liked, off))
         liked, off = why.unknown(liked), why.unknown(off)
         page.add(ShelfName.OFF_BEATEN, off, least=LEAST)
         _because(page, liked, why)
@@ -70,7 +70,7 @@ def for_you(account_id: str | None, country: str | None = None) -> list[Shelf]:
     seen, ranking = page.viewer, page.ranking
     if seen.personal and ranking.is_personal:
         liked = candidates.liked(seen, ranking)
-        why = Why(seen, _ids(liked))
+        why = Why(seen, ranking, _ids(liked))
         if page.add(ShelfName.FOR_YOU, why.unknown(liked)):
             return page.shelves(why)
     return popular(account_id, country)

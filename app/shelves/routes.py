@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, jsonify, make_response, render_template, request, url_for
 from flask_login import current_user
 
+from app.cart.visitor import account_id
 from app.core.auth import Access, access
 from app.core.i18n import locale_code
 from app.pricing.visitor import country
@@ -25,14 +26,14 @@ _MOST_WITHOUT = 100
 @access(Access.PUBLIC)
 def for_you() -> Any:
     """What this person may like; for a guest, and who has recommendations off, what is popular."""
-    return _fragment(queries.for_you(_account_id(), country()))
+    return _fragment(queries.for_you(account_id(), country()))
 
 
 @blueprint.get("/shelves/fans-also-bought/<release_id>")
 @access(Access.PUBLIC)
 def fans_also_bought(release_id: str) -> Any:
     """What else the people who like this release like; an empty answer where nobody knows."""
-    return _fragment(queries.fans_also_bought(release_id, _account_id(), country()))
+    return _fragment(queries.fans_also_bought(release_id, account_id(), country()))
 
 
 @blueprint.get("/shelves/more")
@@ -43,7 +44,7 @@ def more() -> Any:
     `without` names, between commas, the releases that stand above; at most 100 of them count.
     """
     without = request.args.get("without", "").split(",")[:_MOST_WITHOUT]
-    shelves = queries.more(_account_id(), country(), without)
+    shelves = queries.more(account_id(), country(), without)
     if "HX-Request" in request.headers and "HX-Boosted" not in request.headers:
         return _fragment(shelves)
     visitor.seen(shelves)
@@ -59,7 +60,7 @@ def tune(track_id: str) -> Any:
     next, in order, each with the address of its preview where it doesn't play whole; `again` says that everything was
     played once and the round begins anew.
     """
-    handful = radio.tune(track_id, radio.said(request.get_json(silent=True)), _account_id(), country())
+    handful = radio.tune(track_id, radio.said(request.get_json(silent=True)), account_id(), country())
     answer = jsonify(
         tracks=[_entry(one) for one in handful.entries],
         again=handful.again,
@@ -81,10 +82,6 @@ def _entry(one: radio.Entry) -> dict[str, Any]:
         "whole": one.whole,
         "preview": None if one.preview_key is None else f"/{one.preview_key}",
     }
-
-
-def _account_id() -> str | None:
-    return current_user.id if current_user.is_authenticated else None
 
 
 def _fragment(shelves: list[Shelf]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -187,48 +188,38 @@ def trial(trial_id: str) -> str:
 @access(Permission.SHELVES_TRIALS)
 def start_trial(trial_id: str) -> Any:
     """Begin it."""
-    found = _trial(trial_id)
-    try:
-        with transaction():
-            experiments.start(found)
-            audit.record(current_user.id, "trial.start", f"trial:{found.id}", {"name": found.name})
-    except WavecrateError as error:
-        flash(str(error), "error")
-    else:
-        flash(_("The trial has begun."), "success")
-    return redirect(url_for("shelves.staff.trial", trial_id=trial_id), 303)
+    return _step(trial_id, experiments.start, "trial.start", _("The trial has begun."))
 
 
 @blueprint.post("/trials/<trial_id>/stop")
 @access(Permission.SHELVES_TRIALS)
 def stop_trial(trial_id: str) -> Any:
     """End it now."""
-    found = _trial(trial_id)
-    try:
-        with transaction():
-            experiments.stop(found)
-            audit.record(current_user.id, "trial.stop", f"trial:{found.id}", {"name": found.name})
-    except WavecrateError as error:
-        flash(str(error), "error")
-    else:
-        flash(_("The trial has ended. Everybody gets the usual way again."), "success")
-    return redirect(url_for("shelves.staff.trial", trial_id=trial_id), 303)
+    told = _("The trial has ended. Everybody gets the usual way again.")
+    return _step(trial_id, experiments.stop, "trial.stop", told)
 
 
 @blueprint.post("/trials/<trial_id>/discard")
 @access(Permission.SHELVES_TRIALS)
 def discard_trial(trial_id: str) -> Any:
     """Throw away one that was never begun."""
+    to_all = url_for("shelves.staff.trials")
+    return _step(trial_id, experiments.discard, "trial.discard", _("The trial is thrown away."), onward=to_all)
+
+
+def _step(trial_id: str, take: Callable[[Trial], None], action: str, told: str, onward: str | None = None) -> Any:
+    """Change how a trial stands, in the log; then back to it, or, where that was done, `onward`."""
     found = _trial(trial_id)
+    here = url_for("shelves.staff.trial", trial_id=trial_id)
     try:
         with transaction():
-            experiments.discard(found)
-            audit.record(current_user.id, "trial.discard", f"trial:{trial_id}", {"name": found.name})
+            take(found)
+            audit.record(current_user.id, action, f"trial:{trial_id}", {"name": found.name})
     except WavecrateError as error:
         flash(str(error), "error")
-        return redirect(url_for("shelves.staff.trial", trial_id=trial_id), 303)
-    flash(_("The trial is thrown away."), "success")
-    return redirect(url_for("shelves.staff.trials"), 303)
+        return redirect(here, 303)
+    flash(told, "success")
+    return redirect(onward or here, 303)
 
 
 def _take_off(table: type[editing.Put], one_id: str, action: str, told: str) -> Any:

@@ -6,22 +6,15 @@ from flask_babel import gettext as _
 
 from app.shelves.experiments import Metric, TrialState
 from app.shelves.shelf import ShelfName, Source
+from app.shelves.words import headings
 
 
 def shelf(name: str | None) -> str:
     """A shelf by its heading; None is all of them."""
-    said = {
-        ShelfName.FOR_YOU: _("For you"),
+    said = headings() | {
         ShelfName.BECAUSE: _("Because you own or played …"),
-        ShelfName.FANS: _("Fans also bought"),
         ShelfName.MORE_BY: _("More by the artist"),
         ShelfName.NEAR: _("Artists near this one"),
-        ShelfName.NEW: _("New for you"),
-        ShelfName.OFF_BEATEN: _("Off the beaten track"),
-        ShelfName.COMPLETE: _("Complete your collection"),
-        ShelfName.POPULAR: _("Popular now"),
-        ShelfName.NEW_MUSIC: _("New music"),
-        ShelfName.FILMS: _("Films"),
         ShelfName.RADIO: _("Radio"),
     }
     return said[ShelfName(name)] if name is not None else _("Every shelf that takes boosts")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, literal, select
@@ -132,7 +132,7 @@ def lately(release_id: str) -> list[Shown]:
     )
     old = (
         select(ExposureCount.shelf, func.sum(ExposureCount.shown), func.sum(ExposureCount.followed))
-        .where(ExposureCount.release_id == release_id, ExposureCount.day >= _day(since))
+        .where(ExposureCount.release_id == release_id, ExposureCount.day >= since.date())
         .group_by(ExposureCount.shelf)
     )
     for query in (new, old):
@@ -211,7 +211,3 @@ def _ranked(counts: Mapping[Any, int]) -> list[tuple[Any, int]]:
 
 def _enough(count: int) -> int | None:
     return count if count >= LEAST_PEOPLE else None
-
-
-def _day(at: datetime) -> date:
-    return at.date()

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from flask import request
-from flask_login import current_user
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.cart.visitor import account_id
 from app.core.db import transaction
 from app.discovery.looking import looked_at
 from app.shelves import exposures
@@ -19,11 +19,6 @@ log = logging.getLogger("wavecrate.shelves")
 
 FROM = "from"
 """The argument of a release page's address that names the shelf whose card leads there."""
-
-
-def account_id() -> str | None:
-    """The signed-in account, or None for a guest."""
-    return current_user.id if current_user.is_authenticated else None
 
 
 def seen(shelves: Sequence[Shelf]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from app.discovery import reasons, tastes
 from app.discovery.models import EventKind
+from app.discovery.ranking import Ranking
 from app.shelves.shelf import Candidate, Tie
 from app.shelves.viewer import Viewer
 
@@ -31,13 +32,13 @@ OF_A_SHELF = frozenset({Tie.OWN, Tie.BOUGHT, Tie.ELSEWHERE, Tie.PLAYED})
 class Why:
     """The reasons for several releases, read at once."""
 
-    def __init__(self, viewer: Viewer, release_ids: Sequence[str]) -> None:
+    def __init__(self, viewer: Viewer, ranking: Ranking, release_ids: Sequence[str]) -> None:
         self._reasons: dict[str, list[reasons.Reason]] = {}
         self._ties: dict[str, Tie] = {}
         self._known: set[str] = set()
         if viewer.account_id is None or not viewer.personal or not release_ids:
             return
-        self._reasons = reasons.of(viewer.account_id, release_ids)
+        self._reasons = reasons.of(viewer.account_id, release_ids, ranking.model)
         named = {one.release_id for found in self._reasons.values() for one in found}
         did = tastes.kinds(viewer.account_id, sorted(named | set(release_ids)))
         self._ties = {one: tie for one in named if (tie := _tie(viewer, one, did[one])) is not None}

@@ -15,18 +15,25 @@ def title(shelf: Shelf) -> str:
     if shelf.name == ShelfName.BECAUSE and isinstance(shelf.about, Release) and shelf.tie is not None:
         return because(Because(shelf.about, shelf.tie))
     name = shelf.about.name_in(locale_code()) if isinstance(shelf.about, Artist) else ""
+    about = {
+        ShelfName.MORE_BY: _("More by %(name)s", name=name),
+        ShelfName.NEAR: _("Near %(name)s", name=name),
+    }
+    return (headings() | about)[shelf.name]
+
+
+def headings() -> dict[ShelfName, str]:
+    """Of the shelves that are called the same on every page."""
     return {
         ShelfName.FOR_YOU: _("For you"),
         ShelfName.FANS: _("Fans also bought"),
-        ShelfName.MORE_BY: _("More by %(name)s", name=name),
-        ShelfName.NEAR: _("Near %(name)s", name=name),
         ShelfName.NEW: _("New for you"),
         ShelfName.OFF_BEATEN: _("Off the beaten track"),
         ShelfName.COMPLETE: _("Complete your collection"),
         ShelfName.POPULAR: _("Popular now"),
         ShelfName.NEW_MUSIC: _("New music"),
         ShelfName.FILMS: _("Films"),
-    }[shelf.name]
+    }
 
 
 def why(pick: Pick) -> str:

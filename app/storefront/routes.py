@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from flask import Blueprint, render_template, request, url_for
+from flask import Blueprint, g, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_babel import ngettext
 from flask_login import current_user
@@ -44,8 +44,12 @@ _NOT_ONWARD = (
 )
 
 
-def _account_id() -> str | None:
-    return current_user.id if current_user.is_authenticated else None
+def _country() -> str | None:
+    """Where the visitor is; asked once for each page."""
+    if "visitor_country" not in g:
+        g.visitor_country = pricing.country()
+    found: str | None = g.visitor_country
+    return found
 
 
 class Shell:
@@ -64,12 +68,12 @@ class Shell:
     @cached_property
     def owned_ids(self) -> set[str]:
         """The releases that are the visitor's for good."""
-        return licenses.owned_release_ids(_account_id())
+        return licenses.owned_release_ids(visitor.account_id())
 
-    @cached_property
+    @property
     def country(self) -> str | None:
         """Where the visitor is, as far as they said."""
-        return pricing.country()
+        return _country()
 
     @property
     def country_url(self) -> str:
@@ -152,7 +156,7 @@ def _shell() -> dict[str, Any]:
 @access(Access.PUBLIC)
 def home() -> str:
     """The front of the shop."""
-    found = queries.home(_account_id(), pricing.country())
+    found = queries.home(visitor.account_id(), _country())
     seen(found.shelves)
     return render_template("storefront/home.html", home=found)
 
@@ -162,9 +166,9 @@ def home() -> str:
 def search() -> str:
     """What matches, or what is popular where nothing does."""
     text = request.args.get("q", "").strip()[:200]
-    country, owned = pricing.country(), licenses.owned_release_ids(_account_id())
+    country, owned = _country(), licenses.owned_release_ids(visitor.account_id())
     found = catalog.search(text, SEARCH_LIMIT, only=queries.in_reach(country, owned)) if text else []
-    suggestions = [] if found else shelves.popular(_account_id(), country)
+    suggestions = [] if found else shelves.popular(visitor.account_id(), country)
     seen(suggestions)
     return render_template(
         "storefront/search.html",
@@ -184,8 +188,8 @@ def browse() -> str:
     genre = catalog.genre(slug) if slug else None
     if slug and genre is None:
         raise NotFound(_("There is no such genre. The list of genres shows those there are."))
-    owned = licenses.owned_release_ids(_account_id())
-    only = queries.in_reach(pricing.country(), owned)
+    owned = licenses.owned_release_ids(visitor.account_id())
+    only = queries.in_reach(_country(), owned)
     page = catalog.browse(slug, kind, request.args.get("page", 1, type=int), only=only)
     return render_template(
         "storefront/browse.html",
@@ -210,7 +214,7 @@ def release(release_id: str) -> str:
             events.note(current_user.id, found.id, EventKind.VIEW)
     if found.is_published:
         came_by_shelf(found.id)
-    page = queries.release_page(found, _account_id(), pricing.country())
+    page = queries.release_page(found, visitor.account_id(), _country())
     seen(page.shelves)
     return render_template(
         "storefront/release.html",
@@ -231,7 +235,7 @@ def bundle(offer_id: str) -> str:
         "storefront/bundle.html",
         bundle=found,
         cart_offer_ids=visitor.offer_ids(),
-        owned=licenses.owned_release_ids(_account_id()),
+        owned=licenses.owned_release_ids(visitor.account_id()),
     )
 
 
@@ -242,9 +246,9 @@ def artist(artist_id: str) -> str:
     found = catalog.artist(artist_id)
     if found is None:
         raise NotFound(_("Nothing by this artist is on sale. Search for the name: it may be written differently."))
-    country, owned = pricing.country(), licenses.owned_release_ids(_account_id())
+    country, owned = _country(), licenses.owned_release_ids(visitor.account_id())
     releases = catalog.releases_of_artist(artist_id, only=queries.in_reach(country, owned))
-    beside = shelves.artist(found, _account_id(), country, [one.id for one in releases])
+    beside = shelves.artist(found, visitor.account_id(), country, [one.id for one in releases])
     seen(beside)
     return render_template(
         "storefront/artist.html",

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from sqlalchemy import event
 from support import rows
 
 from app.accounts.models import Account
@@ -66,18 +63,3 @@ def train() -> None:
     """Learn from what happened so far."""
     with transaction():
         service.train()
-
-
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    """What is asked of the database meanwhile."""
-    seen: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        seen.append(statement)
-
-    event.listen(db.engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        event.remove(db.engine, "before_cursor_execute", note)

@@ -9,10 +9,10 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from support import rows
+from support.heard import logged
 from support.shop import offer
 
 from app.accounts.models import Account, Role
-from app.audit.models import AuditEntry
 from app.catalog.models import Release
 from app.core import clock
 from app.core.db import db
@@ -23,12 +23,6 @@ from app.pricing.models import Coupon
 def boss(client: FlaskClient) -> Account:
     """A manager, signed in."""
     return rows.staff(client, Role.MANAGER, "Max")
-
-
-def logged() -> list[tuple[str | None, str, str, dict[str, Any]]]:
-    db.session.expire_all()
-    entries = db.session.scalars(select(AuditEntry).order_by(AuditEntry.seq))
-    return [(entry.actor_id, entry.action, entry.subject, entry.facts) for entry in entries]
 
 
 def test_what_is_done_with_a_coupon(client: FlaskClient, boss: Account) -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
 from support import rows
+from support.heard import logged
 
 from app.accounts.models import Account, Role
-from app.audit.models import AuditEntry
 from app.catalog import rights
 from app.catalog import service as catalog
 from app.catalog.models import Release
@@ -44,12 +42,6 @@ def ed(client: FlaskClient, release: Release) -> Account:
 @pytest.fixture
 def boss(client: FlaskClient) -> Account:
     return rows.staff(client, Role.MANAGER, "Max")
-
-
-def logged() -> list[tuple[str | None, str, str, dict[str, Any]]]:
-    db.session.expire_all()
-    entries = db.session.scalars(select(AuditEntry).order_by(AuditEntry.seq))
-    return [(entry.actor_id, entry.action, entry.subject, entry.facts) for entry in entries]
 
 
 def a_week(prefix: str, **other: str) -> dict[str, str]:

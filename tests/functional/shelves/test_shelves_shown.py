@@ -11,9 +11,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from support import rows
+from support.heard import statements
 from support.orders import Sold, order
 from support.shop import offer
-from support.town import Town, statements, town, train
+from support.town import Town, town, train
 
 from app.accounts.models import Account
 from app.catalog.models import Release
