@@ -15,7 +15,8 @@ from typing import Any
 
 from flask import Flask, has_app_context
 from procrastinate import App, PsycopgConnector, RetryStrategy
-from procrastinate.jobs import Status
+from procrastinate.exceptions import ConnectorException, UniqueViolation
+from procrastinate.jobs import Job, Status
 from sqlalchemy import text
 
 from app.core.db import db, transaction
@@ -91,14 +92,26 @@ def on_lost(task_name: str, *, most: int) -> Callable[[Callable[[dict[str, Any]]
 async def take_up_lost(app: App, silent_seconds: float) -> None:
     """Give the jobs of workers whose heartbeat has stopped for so long to others, or give them up (see `on_lost`)."""
     for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=silent_seconds):
-        most, give_up = _given_up.get(job.task_name, (None, None))
-        if most is None or give_up is None or job.attempts + 1 < most:
-            log.warning("job %s (%s): its worker is lost, giving it to another", job.id, job.task_name)
-            await app.job_manager.retry_job(job)
-        else:
-            log.error("job %s (%s): lost with its worker, attempt %s: given up", job.id, job.task_name, most)
-            await asyncio.to_thread(_end_lost, give_up, dict(job.task_kwargs))
-            await app.job_manager.finish_job(job, Status.FAILED, delete_job=False)
+        try:
+            await _take_up(app, job)
+        except UniqueViolation:
+            # A queueing lock lets one of its jobs wait, and one does: it will do the lost one's work, but not before
+            # that one is out of its way.
+            log.warning("job %s (%s): its worker is lost, the next of its kind waits already", job.id, job.task_name)
+            await app.job_manager.finish_job(job, Status.ABORTED, delete_job=True)
+        except ConnectorException:  # another worker was quicker; and whatever it is, it isn't the next job's concern
+            log.exception("job %s (%s): could not be taken from its lost worker", job.id, job.task_name)
+
+
+async def _take_up(app: App, job: Job) -> None:
+    most, give_up = _given_up.get(job.task_name, (None, None))
+    if most is None or give_up is None or job.attempts + 1 < most:
+        log.warning("job %s (%s): its worker is lost, giving it to another", job.id, job.task_name)
+        await app.job_manager.retry_job(job)
+    else:
+        log.error("job %s (%s): lost with its worker, attempt %s: given up", job.id, job.task_name, most)
+        await asyncio.to_thread(_end_lost, give_up, dict(job.task_kwargs))
+        await app.job_manager.finish_job(job, Status.FAILED, delete_job=False)
 
 
 def _end_lost(give_up: Callable[[dict[str, Any]], None], args: dict[str, Any]) -> None:

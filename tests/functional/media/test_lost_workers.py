@@ -21,6 +21,10 @@ from app.settings import ROOT, Settings
 from transcoder.probe import probe_file
 
 _LOST = text("UPDATE procrastinate_jobs SET status = 'doing', worker_id = NULL WHERE task_name = :task")
+_PERIODIC = text(
+    "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args, status)"
+    " VALUES ('default', 'orders.sweep', 'orders.sweep', 'orders.sweep', '{}', CAST(:state AS procrastinate_job_status))"
+)
 _STATE = text("SELECT status::text FROM procrastinate_jobs WHERE task_name = :task")
 
 
@@ -52,6 +56,16 @@ def test_a_master_that_costs_workers_when_listened_to_is_given_up_where_the_edit
     assert ingest.reports_of([track.id])[track.id].state == "failed"
     with transaction():
         assert ingest.enqueue_missed() == 0
+
+
+def test_of_two_jobs_that_one_queueing_lock_lets_wait_alone_the_lost_one_makes_way(
+    app: Flask, settings: Settings, track: Track
+) -> None:
+    with transaction():
+        for state in ("doing", "todo"):  # the worker was killed at its sweep, and the next minute's waits
+            db.session.execute(_PERIODIC, {"state": state})
+    assert lose_worker(app, settings, ingest.TASK) == "todo"  # what stands behind it isn't forgotten for it
+    assert db.session.scalars(_STATE, {"task": "orders.sweep"}).all() == ["todo"]
 
 
 def test_a_transcode_counts_its_own_attempts(app: Flask, settings: Settings, track: Track) -> None:
