@@ -232,10 +232,12 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright) -> Iterator[Browser]:
-    """Chromium: the system's where there is one, else Playwright's own."""
+    """Chromium, and the one without windows where there is one, for these take as much again as the pages; the
+    system's, else Playwright's own."""
     flags = [*_FLAGS, "--no-sandbox"] if os.geteuid() == 0 else _FLAGS
     expect.set_options(timeout=20_000)
-    launched = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=flags)
+    installed = shutil.which("chromium-headless-shell") or shutil.which("chromium")
+    launched = playwright.chromium.launch(executable_path=installed, args=flags)
     yield launched
     launched.close()
 
