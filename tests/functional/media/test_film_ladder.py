@@ -21,7 +21,7 @@ from app.settings import Settings
 from media_store.s3 import S3Store
 from transcoder import complexity
 
-SECONDS, RATE = int(complexity.LEAST_SECONDS) + 1, 4
+SECONDS, RATE = int(complexity.LEAST_SECONDS) + 1, 2
 EMAIL, PASSWORD = "ada@example.org", "tides come and go"
 
 
