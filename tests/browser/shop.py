@@ -19,6 +19,9 @@ ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "test-results"
 PASSWORD = "correct horse battery"
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+# Theme, language and width, so that every two of them meet; that only three together go wrong is rare.
+SCREENS = (("light", "en-GB", 1280), ("dark", "zh-CN", 1280), ("light", "zh-CN", 360), ("dark", "en-GB", 360))
+LANGUAGE = {"en-GB": "en", "zh-CN": "zh_Hans"}  # as the shop's addresses name it
 _numbers = itertools.count(1)
 
 
@@ -95,13 +98,16 @@ def sign_in_staff(browser: Browser, shop: Shop, **more: object) -> BrowserContex
     return context
 
 
-def faults(page: Page) -> list[str]:
-    """What axe finds serious about the page, and whether it is wider than its window. Needs `bypass_csp`."""
+def faults(page: Page, *, least: bool = False, **options: object) -> list[str]:
+    """What axe finds serious about the page, or the least thing, and whether it is wider than its window.
+
+    Needs `bypass_csp`; `options` are those of `axe.run`.
+    """
     page.add_script_tag(path=AXE)
     wrong = [
         f"{one['id']}: {[node['target'] for node in one['nodes']][:4]}"
-        for one in page.evaluate("async () => (await axe.run()).violations")
-        if one["impact"] in ("serious", "critical")
+        for one in page.evaluate("async options => (await axe.run(options)).violations", options)
+        if least or one["impact"] in ("serious", "critical")
     ]
     if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
         wrong.append("wider than the window")

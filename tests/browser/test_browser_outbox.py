@@ -11,8 +11,7 @@ from app.core.db import db, transaction
 from app.letters import rendering, service
 from app.letters.kinds import KINDS
 from app.letters.models import Letter, LetterState
-from tests.browser.shop import RESULTS, Shop
-from tests.browser.test_browser_accessibility import AXE
+from tests.browser.shop import RESULTS, Shop, faults
 
 
 @pytest.fixture(scope="module")
@@ -72,15 +71,7 @@ def test_the_page_is_for_everybody(
     found = {}
     for name, path in (("outbox", "/outbox"), ("letter", f"/outbox/{receipt}"), ("body", f"/outbox/{receipt}/body")):
         page.goto(path)
-        page.add_script_tag(path=AXE)
-        violations = page.evaluate("async () => (await axe.run()).violations")
-        found[name] = [
-            f"{violation['id']}: {[node['target'] for node in violation['nodes']][:4]}"
-            for violation in violations
-            if violation["impact"] in ("serious", "critical")
-        ]
-        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-            found[name].append("wider than the window")
+        found[name] = faults(page)
         page.screenshot(path=RESULTS / f"{name}-{theme}-{locale}-{width}.png", full_page=True)
     context.close()
     assert found == {"outbox": [], "letter": [], "body": []}
@@ -99,14 +90,7 @@ def test_every_letter_is_for_everybody(browser: Browser, live_shop: Shop, theme:
             plain = {name: service._plain(value) for name, value in CONTEXTS[kind].items()}
             words = rendering.write(Letter(kind=kind, locale=locale, context=plain, attachments=[{}]))
         page.set_content(words.html)
-        page.add_script_tag(path=AXE)
-        violations = page.evaluate(
-            "async () => (await axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa']})).violations"
-        )
-        wrong = [f"{each['id']}: {[node['target'] for node in each['nodes']][:3]}" for each in violations]
-        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-            wrong.append("wider than the window")
-        if wrong:
+        if wrong := faults(page, least=True, runOnly=["wcag2a", "wcag2aa", "wcag21aa"]):
             found[kind] = wrong
         page.screenshot(path=RESULTS / f"letter-{kind}-{theme}-{locale}.png", full_page=True)
     context.close()

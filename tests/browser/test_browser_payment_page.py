@@ -14,9 +14,8 @@ from werkzeug.serving import make_server
 
 from app.engines.processes import free_ports
 from app.payments.sandbox import server
-from tests.browser.shop import RESULTS, ROOT
+from tests.browser.shop import RESULTS, SCREENS, faults
 
-AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 METHODS = ("card", "alipay", "wechat_pay", "paypal", "sepa_debit")
 
 
@@ -102,10 +101,9 @@ def test_a_guest_pays_by_keyboard_alone(visitor: Page, desk: Desk) -> None:
     assert (buyer.email, buyer.address.country) == ("guest@example.org", "AT")
 
 
-@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
-@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 360)])
+@pytest.mark.parametrize(("theme", "locale", "width"), SCREENS)
 def test_it_is_readable_named_and_no_wider_than_a_phone(
-    browser: Browser, desk: Desk, theme: Any, width: int, locale: str
+    browser: Browser, desk: Desk, theme: Any, locale: str, width: int
 ) -> None:
     context = browser.new_context(
         locale=locale, color_scheme=theme, viewport={"width": width, "height": 800}, bypass_csp=True
@@ -126,11 +124,7 @@ def test_it_is_readable_named_and_no_wider_than_a_phone(
         elif name == "closed":
             page.goto(f"{desk.url}/pay/{expired.id}")
         page.screenshot(path=RESULTS / f"payment-{name}-{theme}-{locale}-{width}.png", full_page=True)
-        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-            found[name] = ["wider than the window"]
-        page.add_script_tag(path=AXE)
-        violations = page.evaluate("async () => (await axe.run()).violations")
-        if violations:
-            found.setdefault(name, []).extend(f"{each['id']}: {each['nodes'][0]['html']}" for each in violations)
+        if wrong := faults(page, least=True):
+            found[name] = wrong
     context.close()
     assert not found

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from app.audit import service as audit
 from app.core.db import transaction
-from tests.browser.shop import PASSWORD, RESULTS, Shop, faults, sign_in_staff, sign_up
+from tests.browser.shop import PASSWORD, RESULTS, SCREENS, Shop, faults, sign_in_staff, sign_up
 
 PAGES = {
     "profile": "/account",
@@ -102,10 +102,7 @@ def test_another_device_is_signed_out_from_here(browser: Browser, live_shop: Sho
     other.close()
 
 
-@pytest.mark.parametrize(
-    ("theme", "locale", "width"),
-    [("light", "en-GB", 1280), ("dark", "zh-CN", 1280), ("light", "zh-CN", 360), ("dark", "en-GB", 360)],
-)
+@pytest.mark.parametrize(("theme", "locale", "width"), SCREENS)
 def test_own_pages_and_staffs_can_be_used_by_anybody(
     browser: Browser, live_shop: Shop, theme: str, locale: str, width: int
 ) -> None:

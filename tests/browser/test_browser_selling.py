@@ -18,7 +18,7 @@ from app.pricing import coupons
 from app.pricing.contract import CurrencyTerms
 from app.pricing.coupons import CouponWish, Customer
 from app.wishlist import service as wishes
-from tests.browser.shop import RESULTS, Shop, faults, sign_in_staff
+from tests.browser.shop import RESULTS, SCREENS, Shop, faults, sign_in_staff
 
 
 @pytest.fixture
@@ -56,10 +56,7 @@ def pages(live_shop: Shop) -> dict[str, str]:
     return made
 
 
-@pytest.mark.parametrize(
-    ("theme", "locale", "width"),
-    [("light", "en-GB", 1280), ("dark", "zh-CN", 1280), ("light", "zh-CN", 360), ("dark", "en-GB", 360)],
-)
+@pytest.mark.parametrize(("theme", "locale", "width"), SCREENS)
 def test_pages_of_selling_can_be_used_by_anybody(
     browser: Browser, live_shop: Shop, pages: dict[str, str], theme: str, locale: str, width: int
 ) -> None:

@@ -28,7 +28,7 @@ from app.discovery import service as discovery
 from app.discovery.models import EventKind
 from media_store import keys
 from media_store.s3 import S3Store
-from tests.browser.shop import RESULTS, Shop, buy, faults, sign_up
+from tests.browser.shop import LANGUAGE, RESULTS, SCREENS, Shop, buy, faults, sign_up
 
 
 @dataclass
@@ -141,19 +141,18 @@ def test_shelves_on_every_screen(browser: Browser, front: Front) -> None:
         "release": f"/releases/{release.id}",
         "artist": f"/artists/{release.artist_id}",
     }
-    for theme in ("light", "dark"):
-        for width, language in ((360, "zh_Hans"), (360, "en"), (1280, "en"), (1280, "zh_Hans")):
-            page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
-            page.set_viewport_size({"width": width, "height": 800})
-            for name, address in pages.items():
-                page.goto(f"{address}?lang={language}")
-                more = page.locator('[hx-get^="/shelves/more"]')
-                if more.count():
-                    more.scroll_into_view_if_needed()
-                    expect(more).to_have_count(0)
-                expect(page.locator(".shelf").first).to_be_visible()
-                assert not faults(page), (name, theme, width, language)
-                page.screenshot(path=RESULTS / f"shelves-{name}-{theme}-{width}-{language}.png", full_page=True)
+    for theme, locale, width in SCREENS:
+        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        page.set_viewport_size({"width": width, "height": 800})
+        for name, address in pages.items():
+            page.goto(f"{address}?lang={LANGUAGE[locale]}")
+            more = page.locator('[hx-get^="/shelves/more"]')
+            if more.count():
+                more.scroll_into_view_if_needed()
+                expect(more).to_have_count(0)
+            expect(page.locator(".shelf").first).to_be_visible()
+            assert not faults(page), (name, theme, width, locale)
+            page.screenshot(path=RESULTS / f"shelves-{name}-{theme}-{locale}-{width}.png", full_page=True)
     context.close()
 
 

@@ -12,10 +12,9 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from app.catalog import service as catalog
 from app.catalog.models import Release
 from app.core.db import db, transaction
-from tests.browser.shop import RESULTS, ROOT, Shop
+from tests.browser.shop import RESULTS, Shop, faults
 from tests.browser.test_browser_studio import sign_in_as_editor
 
-AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 TITLES = ("Ebb", "Fathom", "Gale", "Haze")
 AT = """([title, row]) => document.querySelectorAll('.sheet [data-column="title"] input')[row].value === title"""
 _numbers = itertools.count(1)
@@ -325,14 +324,8 @@ def test_axe_finds_nothing_serious_in_the_studio(
                 tab.locator(".sheet [data-column=isrc] input").first.fill("soon")
                 tab.locator(".savebar button").click()
                 tab.get_by_role("alert").wait_for()
-            tab.add_script_tag(path=AXE)
-            serious = [
-                f"{violation['id']}: {[node['target'] for node in violation['nodes']][:4]}"
-                for violation in tab.evaluate("async () => (await axe.run()).violations")
-                if violation["impact"] in ("serious", "critical")
-            ]
-            if serious:
-                found[f"{name} {locale}"] = serious
+            if wrong := faults(tab):
+                found[f"{name} {locale}"] = wrong
             tab.screenshot(path=RESULTS / f"studio-{name}-{theme}-{locale}-{width}.png", full_page=True)
         context.close()
     assert not found

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from app.accounts.models import Account
 from app.core.db import db
 from app.discovery.models import Event
-from tests.browser.shop import RESULTS, Shop, buy, faults, sign_up
+from tests.browser.shop import LANGUAGE, RESULTS, SCREENS, Shop, buy, faults, sign_up
 
 
 def _told(shop: Shop, email: str, kind: str) -> bool:
@@ -130,17 +130,15 @@ def test_one_s_own_taste_on_every_screen(browser: Browser, live_shop: Shop) -> N
 
 
 def _pictures(page: Page, name: str, address: str) -> None:
-    """Light and dark, wide and narrow, in both languages: axe has nothing to say, and nothing is wider than a phone."""
+    """Axe has nothing to say, and nothing is wider than a phone."""
     joint = "&" if "?" in address else "?"
-    for theme in ("light", "dark"):
-        for width in (360, 1280):
-            for language in ("en", "zh_Hans"):
-                page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
-                page.set_viewport_size({"width": width, "height": 800})
-                page.goto(f"{address}{joint}lang={language}")
-                menu = page.locator("#main .sleeve-box__menu summary").first
-                if menu.count():
-                    menu.click()
-                assert not faults(page), (name, theme, width, language)
-                _picture(page, f"{name}-{theme}-{width}-{language}")
+    for theme, locale, width in SCREENS:
+        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto(f"{address}{joint}lang={LANGUAGE[locale]}")
+        menu = page.locator("#main .sleeve-box__menu summary").first
+        if menu.count():
+            menu.click()
+        assert not faults(page), (name, theme, width, locale)
+        _picture(page, f"{name}-{theme}-{locale}-{width}")
     page.goto("/?lang=en")

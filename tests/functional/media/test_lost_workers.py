@@ -23,7 +23,8 @@ from transcoder.probe import probe_file
 _LOST = text("UPDATE procrastinate_jobs SET status = 'doing', worker_id = NULL WHERE task_name = :task")
 _PERIODIC = text(
     "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args, status)"
-    " VALUES ('default', 'orders.sweep', 'orders.sweep', 'orders.sweep', '{}', CAST(:state AS procrastinate_job_status))"
+    " VALUES ('default', 'orders.sweep', 'orders.sweep', 'orders.sweep', '{}',"
+    "  CAST(:state AS procrastinate_job_status))"
 )
 _STATE = text("SELECT status::text FROM procrastinate_jobs WHERE task_name = :task")
 
