@@ -8,7 +8,7 @@ from typing import Any
 from flask_babel import gettext as _
 from sqlalchemy.dialects.postgresql import insert
 
-from app.core import clock, ids
+from app.core import clock
 from app.core.db import db
 from app.core.errors import Conflict
 from app.orders import correspondence
@@ -36,7 +36,6 @@ def raise_case(
     made = db.session.scalar(
         insert(Case)
         .values(
-            id=ids.new_id(),
             created_at=clock.now(),
             kind=kind,
             key=key[:200],

@@ -429,6 +429,11 @@ def test_a_track_of_an_album_one_has_goes_back_and_an_album_of_which_one_has_a_t
     assert (back.reason, back.origin, back.amount) == ("Bought twice", RefundOrigin.DUPLICATE, Money(99, "EUR"))
 
 
+def test_a_line_stands_as_long_as_the_smallest_coin_of_it_is_paid(app: Flask) -> None:
+    order, first, second = two()
+    assert entitlement.standing(order, {first: 1, second: 0}) == {first: True, second: False}
+
+
 # --- cases ---
 
 
@@ -441,6 +446,8 @@ def test_a_case_is_raised_once_and_closed_with_a_word_by_one(app: Flask, at: lis
     case, other = db.session.scalars(select(Case).order_by(Case.number)).all()
     assert (case.kind, case.key, case.facts, other.facts) == (CaseKind.BOOKS, "k" * 200, {"a": 1}, {})
     assert (case.created_at, case.order_id, case.payment_id) == (NOW, None, None)
+    told = db.session.scalars(select(Letter.context).where(Letter.kind == "case")).all()
+    assert sorted(each["link"].rpartition("/")[2] for each in told) == sorted([case.id, other.id])
     with pytest.raises(cases.BadOutcome, match=r"^Say what you did about it, for whoever looks at this later\.$"):
         cases.close(case, " \n ", staff.id)
     cases.close(case, "  wrote   to\n them " + "x" * 2000, staff.id)
