@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from app.core.db import db
 from app.discovery import events
 from app.discovery.models import EventKind
 from app.ledger import queries as ledger
@@ -46,10 +45,9 @@ def apply(order: Order) -> None:
         return
     money = ledger.line_money(order.id)
     stood = standing(order, remaining(order, money, queries.refunds_of(order.id)))
-    of_payment = ledger.of_payment(order.payment_id) if order.payment_id else None
-    if of_payment is not None:
-        all_back = of_payment.captured > 0 and of_payment.refunded >= of_payment.captured
-        order.state = OrderState.REFUNDED if all_back else OrderState.PAID
+    if order.payment_id:
+        totals = ledger.of_payment(order.payment_id)
+        order.state = OrderState.REFUNDED if 0 < totals.captured <= totals.refunded else OrderState.PAID
     for line in order.lines:
         stands = stood[line.id]
         reason = "" if stands else _why(money.get(line.id, {}))
@@ -58,7 +56,6 @@ def apply(order: Order) -> None:
             kind = EventKind.PURCHASE if stands else EventKind.REFUND
             releases = [release.id for release in line.offer.releases]
             events.note_together(order.account_id, releases, kind, track_id=line.offer.track_id)
-    db.session.flush()
 
 
 def _why(accounts: Mapping[Book, int]) -> str:

@@ -321,6 +321,13 @@ def test_an_order_without_its_sale_in_the_books_is_left_alone(app: Flask) -> Non
         )
 
 
+def test_of_a_payment_that_the_books_do_not_know_nothing_is_given_back(app: Flask) -> None:
+    order = bought(rows.account(), sold())
+    order.payment_id = "pi_of_another_day"
+    entitlement.apply(order)
+    assert order.state == OrderState.PAID
+
+
 def test_what_becomes_of_a_license_is_an_event_for_the_shelves_but_not_of_a_gift(app: Flask) -> None:
     def events() -> list[str]:
         found = db.session.scalars(select(Event).order_by(Event.id))

@@ -34,6 +34,8 @@ export class Station {
     if (!answer.ok) throw new RadioError((await answer.json().catch(() => ({}))).error ?? "");
     const { tracks, again, signed_in: signedIn } = await answer.json();
     this.signedIn = signedIn;
+    // The round ends with the last of it: a skip drops what waits, and what was dropped is still to be heard in this one.
+    if (again && waiting.length) return [];
     if (again) this.heard = this.heard.slice(-1);
     return tracks.map((track) => ({ ...track, release: track.release_id }));
   }
