@@ -33,6 +33,7 @@ from app.payments.contract import (
 from app.payments.contract import (
     RefundState as GatewayRefundState,
 )
+from app.pricing.models import TaxEvidence
 
 
 def count(model: type, *where: object) -> int:
@@ -278,6 +279,33 @@ def test_a_track_bought_while_its_album_was_away_goes_back_when_that_returns(app
         assert [queries.refunds_of(each.id) for each in (order, before, elsewhere)] == [[], [], []]
         assert later.lines[0].id not in standing()
         assert {later.lines[1].id, before.lines[0].id, elsewhere.lines[0].id} < standing()
+
+
+def test_what_was_bought_twice_is_sent_back_once_though_the_money_returns(app: Flask) -> None:
+    buyer, line = rows.account(), sold()
+    bought(buyer, line)
+    second = bought(buyer, line)
+    (back,) = queries.refunds_of(second.id)
+    follow(second, given_back(payment(second), 990, key=back.id, state="failed"))
+    assert [each.id for each in queries.refunds_of(second.id)] == [back.id]
+    assert back.state == RefundState.FAILED
+    assert count(Case) == 1  # a person decides
+    assert standing(), "what is paid for stands"
+
+
+@pytest.mark.parametrize(("card", "raised"), [("FR", 0), ("IT", 1)])
+def test_a_card_of_another_country_than_was_taxed_is_a_case(app: Flask, card: str, raised: int) -> None:
+    order = placed(rows.account(), sold())
+    evidence = {"country": "FR", "taxed_in": "FR", "treatment": "taxed", "agreement": "single", "billing_country": "FR"}
+    db.session.add(TaxEvidence(order_id=order.id, **evidence))
+    db.session.commit()
+    for _time in range(2):
+        follow(order, payment(order, card_country=card))
+    found = db.session.scalars(select(Case)).all()
+    assert [(case.kind, case.key, case.order_id, case.payment_id, case.facts) for case in found] == raised * [
+        (CaseKind.COUNTRY, f"country:{order.id}", order.id, order.payment_id, {"billing": "FR", "card": card})
+    ]
+    assert len(standing()) == 1, "they have what they paid for all the same"
 
 
 def test_of_two_lines_that_are_the_same_thing_one_stays(app: Flask) -> None:
