@@ -6,13 +6,18 @@ import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
 import psycopg
+from argon2 import PasswordHasher
 from flask import Flask, g, has_app_context
 from flask.testing import FlaskClient
+from jinja2.bccache import Bucket, BytecodeCache
 from sqlalchemy import Dialect, Engine
+from werkzeug.routing import Rule
 
+from app.accounts import passwords
 from app.core.db import db
 from app.engines.postgres import Postgres
 from app.engines.s3 import SeaweedFS
@@ -54,12 +59,44 @@ class Browser(FlaskClient):
         return super().open(*args, **kwargs)
 
 
+# Every test has a shop of its own, and what is the same in all of them is made once in a process: what statements,
+# templates and addresses compile to is most of what a short test costs.
 _compiled: dict[Any, Any] = {}
 _dialects: list[Dialect] = []
+_builders: dict[Any, Any] = {}
+_compile_builder = Rule._compile_builder
+
+
+def _shared_builder(rule: Rule, append_unknown: bool = True) -> Any:
+    key = tuple(rule._trace), append_unknown, tuple((rule.defaults or {}).items())
+    if key not in _builders:
+        _builders[key] = _compile_builder(rule, append_unknown)
+    return _builders[key]
+
+
+Rule._compile_builder = _shared_builder
+
+
+class _Templates(BytecodeCache):
+    """Compiled templates, kept in memory."""
+
+    def __init__(self) -> None:
+        self._codes: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._codes.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        assert bucket.code is not None
+        self._codes[bucket.key, bucket.checksum] = bucket.code
+
+
+_templates = _Templates()
+# Passwords are hashed by argon2id, with little of the work that the shop makes of it.
+SHOPS_HASHER, passwords._hasher = passwords._hasher, PasswordHasher(time_cost=1, memory_cost=512, parallelism=1)
 
 
 def _share_compiled(engine: Engine) -> None:
-    """Statements that an earlier test's shop compiled are not compiled again: half of what a short test costs."""
     if not _dialects:
         engine.connect().close()  # a dialect learns at its first connection what its server can do
         _dialects.append(engine.dialect)
@@ -73,6 +110,7 @@ def opened(settings: Settings) -> Iterator[Flask]:
     made = create_app(settings)
     made.config["WTF_CSRF_ENABLED"] = False
     made.test_client_class = Browser
+    made.jinja_env.bytecode_cache = _templates
     with made.app_context():
         _share_compiled(db.engine)
         yield made

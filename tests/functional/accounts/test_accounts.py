@@ -10,6 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from support import rows
+from support.ground import SHOPS_HASHER
 
 from app.accounts import service
 from app.accounts.models import Account, Role
@@ -34,6 +35,10 @@ def test_a_password_is_kept_as_argon2id_and_opens_the_account_however_the_addres
     assert service.authenticate("bo@example.org", PASSWORD) is None
     assert service.authenticate("no address", PASSWORD) is None
     assert service.authenticate("ada@example.org", "x" * 100_000) is None
+
+
+def test_a_hash_costs_a_thief_what_rfc_9106_recommends() -> None:
+    assert (SHOPS_HASHER.memory_cost, SHOPS_HASHER.time_cost, SHOPS_HASHER.parallelism) == (64 * 1024, 3, 4)
 
 
 def test_a_weak_hash_is_replaced_at_sign_in(app: Flask) -> None:
