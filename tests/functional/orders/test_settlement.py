@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from croniter import croniter
 from flask import Flask, request
 from sqlalchemy import select
 from support import rows, selling
@@ -18,7 +19,7 @@ from support.till import FAILING_REFUNDS, Till
 from app.accounts.models import Account
 from app.cart import service as carts
 from app.cart.models import Cart
-from app.core import clock
+from app.core import clock, queue
 from app.core.db import db, transaction
 from app.core.errors import NotFound, WavecrateError
 from app.core.money import Money
@@ -533,6 +534,27 @@ def test_the_sweep_fetches_the_fee_that_came_late(till: Till, later: Callable[[t
     assert sweeping._unbooked() == [unbooked.id]
 
 
+def test_what_fails_in_a_sweep_keeps_nothing_else_back_and_the_log_names_it(
+    till: Till,
+    later: Callable[[timedelta], None],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fails(*_about: object) -> None:
+        raise RuntimeError("a mistake of ours")
+
+    waits, unbooked = ordered(), selling.placed(rows.account(), sold())
+    selling.follow(unbooked, selling.payment(unbooked, fee=None))
+    later(timedelta(minutes=11))
+    monkeypatch.setattr(sweeping, "_read_events", fails)
+    monkeypatch.setattr(settlement, "settle", fails)
+    monkeypatch.setattr(sweeping.claims, "send_due", fails)
+    monkeypatch.setattr(sweeping.correspondence, "preorders_out", fails)
+    sweeping.sweep()
+    named = ["events", f"order {waits.id}", f"books of {unbooked.id}", "gifts", "pre-orders"]
+    assert [each for each in caplog.messages if each.startswith("sweep")] == [f"sweep: {each}" for each in named]
+
+
 def test_a_step_that_fails_is_rolled_back_and_logged(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
     def spoil(error: Exception) -> Callable[[], None]:
         def step() -> None:
@@ -585,3 +607,16 @@ def test_the_tasks_are_what_the_queue_calls(app: Flask, monkeypatch: pytest.Monk
     assert called == ["re", "sweep", "verify"]
     names = {each.name: each for each in (tasks.carry_out, tasks.sweep, tasks.verify)}
     assert set(names) == {refunds.CARRY_OUT, "orders.sweep", "orders.verify"}
+
+
+def test_when_and_how_the_worker_runs_them(app: Flask) -> None:
+    """Twice a minute and once a night; never two of one kind at a time, and a refund is tried until it is made."""
+    seconds = {}
+    for each in queue.queue.periodic_registry.periodic_tasks.values():
+        times = croniter(each.cron, datetime(2026, 11, 22, tzinfo=UTC))
+        seconds[each.task.name] = {-times.get_next(float) + times.get_next(float) for _time in range(3)}
+    assert (seconds["orders.sweep"], seconds["orders.verify"]) == ({30.0}, {86_400.0})
+    for task in (tasks.sweep, tasks.verify):
+        assert (task.lock, task.queueing_lock, task.queue) == (task.name, task.name, queue.DEFAULT)
+    assert (tasks.carry_out.retry_strategy, tasks.carry_out.queue) == (queue.PATIENCE, queue.DEFAULT)
+    assert tasks.verify.retry_strategy == queue.BACKOFF
