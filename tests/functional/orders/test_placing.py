@@ -446,3 +446,20 @@ def test_what_is_not_sold_everywhere_is_ordered_by_nobody_of_whom_no_country_is_
     db.session.commit()
     assert place(cart).total == Money(990, "EUR")
     assert place(filled(offer(release=rows.release("Harbour")))).billing == {}
+
+
+@pytest.mark.parametrize("guest", [False, True])
+def test_a_buyer_s_orders_and_payments_take_turns(app: Flask, guest: bool) -> None:
+    ada = None if guest else rows.account()
+    cart = filled(offer(release=rows.release()), account=ada)
+    name = ada.id if ada is not None else "guest@example.org"
+    turn = text("SELECT pg_try_advisory_xact_lock(hashtextextended('buyer ' || :name, 0))")
+
+    def free() -> bool:
+        with db.engine.begin() as another:
+            return bool(another.execute(turn, {"name": name}).scalar_one())
+
+    with transaction():
+        placing.place(cart, account=ada, email="Guest@Example.org", locale="en", expected=None)
+        assert not free()
+    assert free()
