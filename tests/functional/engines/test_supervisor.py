@@ -65,13 +65,17 @@ def _alive(children: list[psutil.Process]) -> list[str]:
     return [f"{child.pid} {child.name()}" for child in alive if child.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_up_serves_and_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
+def test_up_serves_tells_a_second_one_where_and_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     [port] = free_ports(1)
     with _running(tmp_path, port) as process:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz") as answer:
             assert answer.read() == b"ok"
         children = _children(process)
         assert len(children) >= 5  # PostgreSQL, weed, sandbox, web, worker
+        second = _up(tmp_path, port)
+        out, _ = second.communicate(timeout=30)
+        assert second.returncode == 1
+        assert f"already runs here, at http://127.0.0.1:{port}" in out
     assert process.returncode == 0
     assert not _alive(children)
 
@@ -115,15 +119,6 @@ def test_a_killed_supervisor_takes_its_children_along_and_the_next_start_works(t
     assert not _alive(children)
     with _running(tmp_path, port):
         urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz").close()
-
-
-def test_a_second_supervisor_says_where_the_first_one_serves(tmp_path: Path) -> None:
-    [port] = free_ports(1)
-    with _running(tmp_path, port):
-        second = _up(tmp_path, port)
-        out, _ = second.communicate(timeout=30)
-        assert second.returncode == 1
-        assert f"already runs here, at http://127.0.0.1:{port}" in out
 
 
 def test_a_taken_port_is_named_with_the_remedy(tmp_path: Path) -> None:
