@@ -56,8 +56,8 @@ _HELD_BY: dict[str, tuple[str, ...]] = {
     "app/orders/{holdings,placing}.py": ("tests/functional/orders/test_placing.py",),
     "app/orders/queries.py": ("tests/functional/orders/test_order_queries.py",),
     "app/orders/gauges.py": ("tests/functional/upkeep/test_metrics_health.py",),
-    "app/orders/{claim_forms,claims,waiting}.py": ("tests/functional/orders/test_claims.py",),
-    "app/orders/claim_routes.py": ("tests/functional/orders/test_claim_pages.py",),
+    "app/orders/{claims,waiting}.py": ("tests/functional/orders/test_claims.py",),
+    "app/orders/{claim_forms,claim_routes}.py": ("tests/functional/orders/test_claim_pages.py",),
     "app/orders/{correspondence,invoices,preorders}.py": ("tests/functional/orders/test_correspondence.py",),
     "app/orders/{commands,proving,verifying}.py": ("tests/functional/orders/test_verifying.py",),
     "app/orders/{case_pages,remedies,staff_pages,staff_queries,strays}.py": (

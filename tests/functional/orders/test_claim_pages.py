@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html.parser import HTMLParser
 
 import pypdfium2
 import pytest
@@ -433,3 +434,46 @@ def test_every_form_needs_its_token(app: Flask) -> None:
         assert (answer.status_code, "open too long" in answer.text) == (400, True), there
     assert fresh(found).to_email == "friend@example.org"
     assert len(db.session.query(Letter).filter_by(kind="gift").all()) == 1
+
+
+class _Inputs(HTMLParser):
+    """The attributes of a page's inputs, by their names."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: dict[str, dict[str, str | None]] = {}
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        told = dict(attrs)
+        if tag == "input":
+            self.found[told.get("name") or ""] = told
+
+
+def test_what_the_fields_say_and_ask_of_a_browser(app: Flask, client: FlaskClient) -> None:
+    page = client.get("/gift").text
+    code = _Inputs(page).found["code"]
+    assert "Gift code" in page
+    assert "16 letters and digits, like ABCD-EFGH-JKLM-NPQR; blanks and small letters don’t matter." in page
+    about = ("type", "autocomplete", "autocapitalize", "spellcheck", "maxlength")
+    assert [code[each] for each in about] == ["text", "off", "characters", "false", "60"]
+    assert "autofocus" in code
+    for typed, said in (("", "Type the code."), ("x" * 61, "Field cannot be longer than 60 characters.")):
+        refused = client.post("/gift", data={"code": typed})
+        assert (refused.status_code, said in refused.text) == (422, True)
+    assert "Field cannot be longer" not in client.post("/gift", data={"code": "x" * 60}).text
+
+    giver = rows.account("Giver")
+    found = orders.gift(giver=giver)
+    browser, there = signed_in(app, giver), f"/orders/{found.order_id}/gifts/{found.id}"
+    page = browser.get(there).text
+    fields = _Inputs(page).found
+    assert "E-mail of who gets it" in page
+    assert ">Day" in page
+    assert "Leave it empty to have it sent at once." in page
+    about = ("type", "autocomplete", "maxlength", "value")
+    assert [fields["to_email"][each] for each in about] == ["email", "off", "254", "friend@example.org"]
+    assert (fields["on"]["type"], fields["on"]["min"]) == ("date", clock.now().date().isoformat())
+    for typed, said in (("", "Type an e-mail address."), ("x" * 255, "Field cannot be longer than 254 characters.")):
+        refused = browser.post(there, data={"to_email": typed, "on": ""})
+        assert (refused.status_code, said in refused.text) == (422, True)
