@@ -100,6 +100,7 @@ def test_cases_that_wait_for_a_person_are_told(app: Flask, client: FlaskClient) 
         closed = db.session.scalars(select(Case).where(Case.kind == CaseKind.BOOKS)).one()
         cases.close(closed, "Done", mo.id)
     text = client.get("/metrics").text
+    assert "# HELP wavecrate_open_cases Cases that wait for a person, by kind.\n" in text
     assert told(text, "wavecrate_open_cases", kind="country") == 2
     assert told(text, "wavecrate_open_cases", kind="books") == 0
     assert told(text, "wavecrate_open_cases", kind="mismatch") == 0
