@@ -130,6 +130,7 @@ def test_a_claimed_gift_is_the_persons_from_then_on_and_its_money_is_earned(
     assert (orders.on_book(Book.GIFTS), orders.on_book(Book.SALES), orders.on_book(Book.TAX)) == (0, -832, -158)
     [entry] = db.session.scalars(select(Entry).where(Entry.kind == EntryKind.GIFT))
     assert (entry.key, entry.order_id, entry.at) == (f"gift:{found.id}", found.order_id, later)
+    assert entry.payment_id == found.order.payment_id is not None
     assert {each.line_id for each in entry.postings} == {found.line_id}
     [event] = db.session.scalars(select(Event))
     assert (event.account_id, event.release_id, event.kind) == (kay.id, release.id, EventKind.PURCHASE)
