@@ -103,6 +103,8 @@ def test_only_the_link_in_a_guests_letter_proves_their_address(app: Flask) -> No
     assert claims.find(handed).id == claims.find(lettered).id == guest.id
     assert waiting.proves_address(guest, lettered)
     assert not waiting.proves_address(guest, handed)
+    guest.to_email = "another@example.org"
+    assert not waiting.proves_address(guest, lettered), "a letter proves the address that it went to"
     gift = orders.gift()
     for link in (waiting.link(gift), waiting.letter_link(gift)):
         assert not waiting.proves_address(gift, link.rpartition("/")[2])
