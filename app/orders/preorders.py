@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 
 from app.catalog.models import Release, Track
 from app.core.db import db
@@ -30,10 +30,9 @@ def to_tell(now: datetime) -> list[tuple[License, OrderLine, Release]]:
         .where(
             Release.released_on <= now.date(),
             Release.released_on > (now - _LOOK_BACK).date(),
-            Release.published_at.is_not(None),
             License.revoked_at.is_(None),
             OrderLine.awaited,
-            ~select(Letter.id).where(Letter.key == func.concat("preorder:", release_id, ":", owner)).exists(),
+            ~exists().where(Letter.key == func.concat("preorder:", release_id, ":", owner)),
         )
         .order_by(License.created_at, License.id)
     ).unique()

@@ -197,6 +197,7 @@ def test_a_guest_who_has_an_account_signs_in_to_it(app: Flask, client: FlaskClie
     data = {"name": "Gus", "password": PASSWORD}
     answer = client.post(path(found, by_letter=True) + "/account", data=data)
     assert answer.location.startswith("/sign-in?next=/claims/")
+    assert "There is an account with this address by now. Sign in to it." in follow(client, answer)
 
 
 def test_an_account_is_not_made_where_there_is_nothing_to_take(app: Flask, client: FlaskClient) -> None:
@@ -263,7 +264,9 @@ def test_the_giver_sends_it_again_and_elsewhere(app: Flask) -> None:
     found = orders.gift(giver=ada, to="wrong@example.org")
     browser, there = signed_in(app, ada), f"/orders/{found.order_id}/gifts/{found.id}"
     again = f"/orders/{found.order_id}/claims/{found.id}/send-again"
-    assert "We sent it to wrong@example.org once more" in follow(browser, browser.post(again))
+    answer = browser.post(again)
+    assert answer.location == there
+    assert "We sent it to wrong@example.org once more" in follow(browser, answer)
     code = found.code
     assert "The gift goes to kay@example.org" in follow(
         browser, browser.post(there, data={"to_email": "kay@Example.org"})

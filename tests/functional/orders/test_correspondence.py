@@ -387,8 +387,35 @@ def test_the_operator_is_told_of_a_dispute_and_of_a_case(app: Flask) -> None:
     mismatch, books = orders.written("case")
     for words in ("9.90 EUR", "0.01 EUR", "pi_1", "A payment is not what was ordered", "/staff/cases/"):
         assert words in said(mismatch)
+    for words in ("Expected: 9.90 EUR", "Found: 0.01 EUR", "Payment: pi_1"):
+        assert words in said(mismatch)
     assert "None" not in said(books)
     assert "surprise: 3" in said(books)
+
+
+def test_what_a_case_is_about_is_told_in_words(app: Flask) -> None:
+    words = {
+        "expected": "Expected",
+        "found": "Found",
+        "amount": "Amount",
+        "reason": "Reason",
+        "error": "What went wrong",
+        "billing": "Billing country",
+        "card": "Card’s country",
+    }
+    with transaction():
+        cases.raise_case(CaseKind.BOOKS, "books:1", facts={name: f"this {name}" for name in words})
+    [letter] = orders.written("case")
+    for name, word in words.items():
+        assert f"{word}: this {name}" in said(letter)
+
+
+def test_a_credit_note_of_what_the_books_do_not_have_yet_takes_back_the_lines_that_were_asked_for(app: Flask) -> None:
+    made = orders.order(Sold(rows.release("Tides")), Sold(rows.release("Mains")), account=rows.account())
+    row = refund(made, 330, {made.lines[1].id: 330}, gateway_id="re_1")
+    [(found, data)] = invoices.credit_notes(made)
+    assert found is row
+    assert [(line.title, line.gross) for line in data.lines] == [("Mains – Mira Sol", 330)]
 
 
 @pytest.mark.parametrize("kind", list(CaseKind))
