@@ -62,6 +62,7 @@ _HELD_BY: dict[str, tuple[str, ...]] = {
     "app/orders/{commands,proving,verifying}.py": ("tests/functional/orders/test_verifying.py",),
     "app/orders/{case_pages,remedies,staff_pages,staff_queries,strays}.py": (
         "tests/functional/orders/test_staff_orders.py",
+        "tests/functional/orders/test_staff_pages_told.py",
     ),
     "app/orders/{after_sales,returns}.py": ("tests/functional/orders/test_after_sales.py",),
     "app/orders/{routes,visitor}.py": (

@@ -62,11 +62,13 @@ def parse_money(text: str, currency: str) -> Money:
         amount = Decimal("NaN")
     if not amount.is_finite() or amount < 0:
         raise BadAmount(_("“%(text)s” is not an amount. Write it like 9.90.", text=text))
-    minor = amount.scaleb(get_currency_precision(probe.currency))
+    places = get_currency_precision(probe.currency)
+    # First: with a number of more than 28 digits, or near a Decimal's largest, the rest can't be reckoned.
+    if amount > MOST_MINOR or amount.scaleb(places) > MOST_MINOR:
+        raise BadAmount(_("%(text)s %(currency)s is more than a payment can carry.", text=text, currency=code))
+    minor = amount.scaleb(places)
     if minor != minor.to_integral_value():
         raise BadAmount(_("%(currency)s has no unit as small as %(text)s.", currency=code, text=text))
     if minor % step(code):
         raise BadAmount(_("%(currency)s is paid with two decimals. Write it like 9.90.", currency=code))
-    if minor > MOST_MINOR:
-        raise BadAmount(_("%(text)s %(currency)s is more than a payment can carry.", text=text, currency=code))
     return Money(int(minor), code)

@@ -65,8 +65,6 @@ def give_back(case_id: str) -> Any:
         return asked
     try:
         made = strays.give_back(case_id, by=current_user.id)
-    except NotFound:
-        raise
     except WavecrateError as error:
         flash(str(error), "error")
         return redirect(there, 303)
@@ -94,7 +92,7 @@ def _page(case: Case, *, outcome: str = "", wrong: str | None = None) -> str:
 
 
 def _case(case_id: str) -> Case:
-    found = db.session.get(Case, case_id, populate_existing=True)
+    found = db.session.get(Case, case_id)
     if found is None:
         raise _unknown()
     return found

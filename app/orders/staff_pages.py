@@ -80,15 +80,14 @@ def refund(order_id: str) -> Any:
         with transaction():
             made = _ask(order_id, form)
     except WavecrateError as error:
-        return _page(_order(order_id), form, wrong=str(error)), max(error.status, 400)
+        return _page(_order(order_id), form, wrong=str(error)), error.status
     say_what_came_of(settlement.try_to_carry_out(made.id))
     return redirect(there, 303)
 
 
 def _ask(order_id: str, form: RefundForm) -> OrderRefund:
     order = locked(order_id)
-    if order is None:
-        raise _unknown()
+    assert order is not None
     most = refunds.refundable(order)
     if form.seen != sum(most.values()):
         raise refunds.NotRefundable(

@@ -30,11 +30,11 @@ _LARGEST = 2**63 - 1
 class Wanted:
     """What is looked for; what is None doesn't matter."""
 
-    words: str | None = None
-    state: OrderState | None = None
+    words: str | None
+    state: OrderState | None
 
 
-def search(wanted: Wanted, page: int = 1) -> Page[Order]:
+def search(wanted: Wanted, page: int) -> Page[Order]:
     """Orders, newest first, by number, a part of the buyer's e-mail (then or now), an id: of the account, the order, a
     payment, a payment page or a refund."""
     conditions: list[ColumnElement[bool]] = []

@@ -6,7 +6,7 @@ from flask_babel import gettext as _
 
 from app.audit import service as audit
 from app.core.db import db, transaction
-from app.core.errors import Conflict, NotFound
+from app.core.errors import Conflict
 from app.core.money import Money
 from app.ledger import queries as ledger
 from app.orders import refunds, settlement
@@ -49,8 +49,7 @@ def give_back(case_id: str, *, by: str) -> OrderRefund | None:
         return None
     with transaction():
         order = locked(order_id)
-        if order is None:
-            raise NotFound(_("There is no such order."))
+        assert order is not None
         made = refunds.ask_stray(order, payment, f"case {number}", origin=RefundOrigin.STAFF, asked_by=by)
         if made is None:
             raise _nothing()

@@ -30,6 +30,8 @@ def test_an_amount_is_read_exactly(text: str, currency: str, minor: int) -> None
         ("", "EUR"),
         ("9.90", "ZZZ"),
         ("1000000", "EUR"),
+        ("9" * 29, "EUR"),  # more digits than a Decimal reckons with
+        ("9e999999", "EUR"),  # and the largest there is
     ],
 )
 def test_what_is_no_amount_is_refused(text: str, currency: str) -> None:
