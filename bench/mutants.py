@@ -64,6 +64,7 @@ _HELD_BY: dict[str, tuple[str, ...]] = {
     ),
     "app/orders/{after_sales,returns}.py": ("tests/functional/orders/test_after_sales.py",),
     "app/orders/{routes,visitor}.py": (
+        "tests/functional/orders/test_order_pages.py",
         "tests/functional/orders/test_purchase.py",
         "tests/functional/orders/test_webhook.py",
     ),
