@@ -62,7 +62,10 @@ _HELD_BY: dict[str, tuple[str, ...]] = {
     "app/orders/{case_pages,remedies,staff_pages,staff_queries,strays}.py": (
         "tests/functional/orders/test_staff_orders.py",
     ),
-    "app/orders/{after_sales,returns}.py": ("tests/functional/orders/test_after_sales.py",),
+    "app/orders/{after_sales,returns}.py": (
+        "tests/functional/orders/test_after_sales.py",
+        "tests/functional/orders/test_money_back_answers.py",
+    ),
     "app/orders/{routes,visitor}.py": (
         "tests/functional/orders/test_order_pages.py",
         "tests/functional/orders/test_purchase.py",
