@@ -58,7 +58,10 @@ _HELD_BY: dict[str, tuple[str, ...]] = {
     "app/orders/{claim_forms,claims,waiting}.py": ("tests/functional/orders/test_claims.py",),
     "app/orders/claim_routes.py": ("tests/functional/orders/test_claim_pages.py",),
     "app/orders/{correspondence,invoices,preorders}.py": ("tests/functional/orders/test_correspondence.py",),
-    "app/orders/{commands,proving,verifying}.py": ("tests/functional/orders/test_verifying.py",),
+    "app/orders/{commands,proving,verifying}.py": (
+        "tests/functional/orders/test_verifying.py",
+        "tests/functional/orders/test_verifying_words.py",
+    ),
     "app/orders/{case_pages,remedies,staff_pages,staff_queries,strays}.py": (
         "tests/functional/orders/test_staff_orders.py",
     ),

@@ -255,8 +255,12 @@ def test_the_cart_names_the_ways_to_pay_in_its_currency_and_what_waits_for_payme
     assert f"Order {ordered()[0].number}" in text(client.get("/cart").text)
     assert "is not paid yet" in client.get("/cart").text
     assert "is not paid yet" not in app.test_client().get("/cart").text
-    rows.sign_in(client, rows.account("Bo"))
+    bo = rows.account("Bo")
+    rows.sign_in(client, bo)
+    put(client, offer(release=rows.release()))
     assert "is not paid yet" not in client.get("/cart").text
+    mine = waits(till, bo)
+    assert f"Order {mine.number}" in text(client.get("/cart").text)
 
 
 # The way back
@@ -462,3 +466,7 @@ def test_a_refused_webhook_is_told_why_and_needs_no_token_of_a_form(app: Flask, 
     answer = client.post("/webhooks/stripe", data=b"{}", headers={"Stripe-Signature": "t=1,v1=0"})
     assert answer.status_code == 400
     assert "The webhook carries no valid signature of the payment gateway." in answer.text
+
+
+def test_cases_that_wait_are_among_what_is_measured_of_the_shop(client: FlaskClient) -> None:
+    assert 'wavecrate_open_cases{kind="mismatch"} 0' in client.get("/metrics").text
