@@ -59,13 +59,20 @@ _HELD_BY: dict[str, tuple[str, ...]] = {
     "app/orders/{claims,waiting}.py": ("tests/functional/orders/test_claims.py",),
     "app/orders/{claim_forms,claim_routes}.py": ("tests/functional/orders/test_claim_pages.py",),
     "app/orders/{correspondence,invoices,preorders}.py": ("tests/functional/orders/test_correspondence.py",),
-    "app/orders/{commands,proving,verifying}.py": ("tests/functional/orders/test_verifying.py",),
+    "app/orders/{commands,proving,verifying}.py": (
+        "tests/functional/orders/test_verifying.py",
+        "tests/functional/orders/test_verifying_words.py",
+    ),
     "app/orders/{case_pages,remedies,staff_pages,staff_queries,strays}.py": (
         "tests/functional/orders/test_staff_orders.py",
         "tests/functional/orders/test_staff_pages_told.py",
     ),
-    "app/orders/{after_sales,returns}.py": ("tests/functional/orders/test_after_sales.py",),
+    "app/orders/{after_sales,returns}.py": (
+        "tests/functional/orders/test_after_sales.py",
+        "tests/functional/orders/test_money_back_answers.py",
+    ),
     "app/orders/{routes,visitor}.py": (
+        "tests/functional/orders/test_order_pages.py",
         "tests/functional/orders/test_purchase.py",
         "tests/functional/orders/test_webhook.py",
     ),

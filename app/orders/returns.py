@@ -76,7 +76,7 @@ def _where_its_money_is(order: Order, line: OrderLine, left: int) -> str:
     if any(each.state == RefundState.ASKED and line.id in each.lines for each in queries.refunds_of(order.id)):
         return _("Its money is on its way back to you.")
     money = ledger.line_money(order.id).get(line.id, {})
-    if money.get(Book.DISPUTES, 0) or money.get(Book.LOSSES, 0):
+    if money.get(Book.DISPUTES) or money.get(Book.LOSSES):
         return _("Your bank questions this payment: they decide about the money.")
     if left <= 0:
         return _("Its money was given back.")
